@@ -1,0 +1,1 @@
+"""From a sealed run to tables, figures and a report; knows stores only, no network."""

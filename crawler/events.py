@@ -1,0 +1,65 @@
+"""What a crawl tells the rest, as it happens. Times are integer nanoseconds since the Unix epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zone_store.captures import CrawlRow
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFound:
+    """A node of the zone answered an unsolicited query for the first time: reachable, so not behind a NAT."""
+
+    at_ns: int
+    node_id: bytes
+    ip: int
+    port: int
+    version: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGone:
+    """A known node of the zone stayed silent for the configured number of crawls."""
+
+    at_ns: int
+    node_id: bytes
+    ip: int
+    port: int
+    last_answer_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChanged:
+    """The node at this address answers under another ID (which may lie outside the zone)."""
+
+    at_ns: int
+    old_id: bytes
+    node_id: bytes
+    ip: int
+    port: int
+    in_zone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwnView:
+    """A node answered a query for its own ID, and named these addresses that the caller called its own (ID, ip, port).
+
+    The empty tuple is news too: the node does not hand out the monitor beside it.
+    """
+
+    at_ns: int
+    node_id: bytes
+    ip: int
+    port: int
+    own: tuple[tuple[bytes, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CrawlDone:
+    """One crawl of the zone ended."""
+
+    row: CrawlRow
+
+
+Event = NodeFound | NodeGone | NodeChanged | OwnView | CrawlDone

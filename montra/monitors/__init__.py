@@ -1,0 +1,1 @@
+"""The fleet of minimally visible monitors: introduce, keep alive, verify, retire, reuse."""

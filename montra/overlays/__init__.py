@@ -1,0 +1,1 @@
+"""All that differs between DHTs, one package each, behind montra.overlays.base."""

@@ -1,0 +1,118 @@
+"""The few questions the rest of montra asks a DHT. Each overlay package answers them; nothing else is overlay-specific.
+
+Implementations are pure: no clock, no random source, no socket. Transactions and IDs are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from montra.datagrams import DatagramBatch
+
+
+@dataclass(slots=True)
+class Scan:
+    """What a batch scan found, one row for each datagram (columns as in `zone_store.captures.Captures`).
+
+    kind: uint8[n] (Kind; OTHER where the row is no lookup of the overlay, or needs a full parse);
+    requester_id, key: uint8[n, L], zero where kind is OTHER; flags uint16[n]; version uint32[n]; port uint16[n].
+    """
+
+    kind: NDArray[np.uint8]
+    requester_id: NDArray[np.uint8]
+    key: NDArray[np.uint8]
+    flags: NDArray[np.uint16]
+    version: NDArray[np.uint32]
+    port: NDArray[np.uint16]
+
+
+class Contact(NamedTuple):
+    """A node as others name it: ID, IPv4 address as host-order integer, UDP port."""
+
+    node_id: bytes
+    ip: int
+    port: int
+
+
+@dataclass(slots=True)
+class Message:
+    """One fully parsed datagram.
+
+    type: "query", "reply", "error" or "malformed"; method: the query's name ("" otherwise); transaction: echoed in
+    answers; sender_id: b"" if absent; key: target or info_hash of a query, b"" if none; contacts: nodes of a reply;
+    version: the `v` field, b"" if none; flags: zone_store.captures.Flag bits; port: announced port;
+    reason: why malformed, from a small fixed set of names, "" otherwise.
+    """
+
+    type: str
+    method: str = ""
+    transaction: bytes = b""
+    sender_id: bytes = b""
+    key: bytes = b""
+    contacts: tuple[Contact, ...] = ()
+    version: bytes = b""
+    flags: int = 0
+    port: int = 0
+    reason: str = ""
+
+
+class Overlay(Protocol):
+    """What differs between DHTs.
+
+    Attributes: name ("mainline"), id_bytes (20), bucket_size (8), lookup_span_ns (longest gap between the copies of one
+    lookup), refresh_bits (a key sharing at least so many bits with the requester's ID is its own table's refresh).
+    """
+
+    name: str
+    id_bytes: int
+    bucket_size: int
+    lookup_span_ns: int
+    refresh_bits: int
+
+    def scan(self, batch: DatagramBatch) -> Scan:
+        """Find the lookups in a batch, vectorised; called for every batch received."""
+        ...
+
+    def parse(self, data: bytes) -> Message:
+        """Parse one datagram whole. Never raises and always ends: bad bytes give type "malformed" and a reason."""
+        ...
+
+    def introduction(self, monitor_id: bytes, target_id: bytes, transaction: bytes) -> bytes:
+        """Return the query by which a monitor introduces itself to its target."""
+        ...
+
+    def keep_alive(self, monitor_id: bytes, target_id: bytes, transaction: bytes) -> bytes:
+        """Return the query that keeps the monitor in its target's table."""
+        ...
+
+    def answer(self, query: Message, monitor_id: bytes) -> bytes | None:
+        """Return the reply to the target's own query that keeps the monitor in its table, None for silence.
+
+        Never anything that routes or stores; never longer than the query that caused it.
+        """
+        ...
+
+    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes) -> bytes:
+        """Return the read-only query that asks a node for its contacts near `target`."""
+        ...
+
+    def version_name(self, version: int) -> str:
+        """Name the client of a `version` column value ("libtorrent 2.1", "unknown 5a5a", "none" for 0)."""
+        ...
+
+
+OVERLAYS: Mapping[str, str] = {"mainline": "montra.overlays.mainline"}
+"""Known overlays and the module whose `OVERLAY` object answers for them."""
+
+
+def load(name: str) -> Overlay:
+    """Return the overlay of this name; raises KeyError for an unknown one."""
+    from importlib import import_module
+
+    overlay: Overlay = import_module(OVERLAYS[name]).OVERLAY
+    return overlay

@@ -1,0 +1,1 @@
+"""One monitoring window: crawl, attach, capture, seal; configuration, preflight, status."""

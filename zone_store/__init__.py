@@ -1,0 +1,1 @@
+"""Keyspace, the run store, attribution: what every other package stands on; imports none of ours."""

@@ -1,0 +1,1 @@
+"""From captured copies to lookups with a destination."""

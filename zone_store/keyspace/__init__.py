@@ -1,0 +1,1 @@
+"""Node IDs and keys, zones, XOR distance: scalar and in arrays."""

@@ -1,0 +1,1 @@
+"""The run folder: manifest, LMDB store, writer, reader, sealing, verification."""
