@@ -1,0 +1,34 @@
+"""`montra analyze`: attribution and tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from montra.cli.common import clear_errors, console, emit, json_option, require_extra
+from montra.window.analyze import analyze_run
+
+
+@click.command(epilog="Example: montra analyze runs/20261121T150000Z_mainline_a4-6")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+@clear_errors
+def analyze(runs: tuple[Path, ...], as_json: bool) -> None:
+    """Turn the captures of RUNS into lookups with a destination, and those into tables.
+
+    Writes lookups.lmdb and analysis/ (CSV, Parquet, JSON) into each run folder; what was captured is not touched.
+    """
+    try:
+        results = [analyze_run(run) for run in runs]
+    except ImportError as error:
+        raise require_extra(error, "analysis") from error
+
+    def text() -> None:
+        for result in results:
+            console.print(
+                f"[bold]{result.run.name}[/]: {result.lookups} lookups of users, {result.maintenance} of maintenance, "
+                f"{result.announces} announces; tables in {result.out}"
+            )
+
+    emit(as_json, [result.as_dict() for result in results], text)

@@ -1,0 +1,93 @@
+"""What all verbs share: exit codes, how errors are said, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from enum import IntEnum
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+
+from montra.endpoint.plan import PlanError
+from montra.endpoint.sockets import EndpointError
+from montra.window.config import ConfigError
+from zone_store.keyspace.zone import ZoneError
+from zone_store.run.folder import RunError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Progress and everything for people goes to standard error; standard output is for results.
+console = Console(stderr=True, highlight=False)
+
+
+class Exit(IntEnum):
+    """Exit codes of every verb."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    PARTIAL = 3
+    REFUSED = 4
+    INTERRUPTED = 130
+
+
+class Refused(Exception):
+    """The preflight found the host unable to hold the run; `problems` has one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(f"montra: {line}", err=True)
+
+
+def clear_errors(function: Callable[P, R]) -> Callable[P, R]:
+    """Turn the errors that users can mend into one line each and the exit code for them."""
+
+    @wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except ConfigError as error:
+            _say(error.problems)
+            code = Exit.USAGE
+        except Refused as error:
+            _say(error.problems)
+            code = Exit.REFUSED
+        except ZoneError as error:
+            _say([f"zone: {error}"])
+            code = Exit.USAGE
+        except (RunError, EndpointError, PlanError) as error:
+            _say([str(error)])
+            code = Exit.ERROR
+        except OSError as error:
+            _say([f"{error.filename}: {error.strerror}" if error.filename else str(error)])
+            code = Exit.ERROR
+        raise SystemExit(int(code))
+
+    return wrapped
+
+
+def require_extra(error: ImportError, extra: str) -> click.ClickException:
+    """Return the error that says which extra is missing."""
+    return click.ClickException(f"{error.name} is not installed; this needs: pip install 'montra[{extra}]'")
+
+
+def emit(as_json: bool, value: Any, text: Callable[[], None]) -> None:
+    """Print `value` as JSON on standard output, or call `text` for people."""
+    if as_json:
+        click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+    else:
+        text()
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
+run_argument = click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))

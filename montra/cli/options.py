@@ -1,0 +1,65 @@
+"""The flags that change a configuration, shared by the verbs that take one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from montra.window import config as configuration
+from montra.window.config import Config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FLAGS: tuple[tuple[str, str, type, str], ...] = (
+    ("--zone", "zone", str, "Zone to monitor: a4/6, 0xa4/8 or bits such as 101001."),
+    ("--duration", "duration", str, "Length of the window: 6h, 10m, 90s."),
+    ("--seed", "seed", int, "Seed of all random choices; 0 draws one and records it."),
+    ("--runs", "storage.runs", str, "Parent folder of run folders."),
+    ("--max-targets", "monitors.max_monitors", int, "Most monitors at a time."),
+    ("--blocklist-file", "responsible.blocklist", str, "Addresses and CIDR blocks never sent to."),
+)
+
+
+def config_flags(function: F) -> F:
+    """Add the configuration file and the flags that override it, gathered as `overrides` (dotted name -> value)."""
+
+    def gather(*args: Any, **kwargs: Any) -> Any:
+        overrides = {dotted: kwargs.pop(flag.lstrip("-").replace("-", "_")) for flag, dotted, _, _ in _FLAGS}
+        rate = kwargs.pop("rate")
+        if rate is not None:
+            overrides["limits.total"] = {"per_s": rate, "burst": max(1, int(rate // 4))}
+        return function(*args, overrides=overrides, **kwargs)
+
+    gather.__name__ = function.__name__
+    gather.__doc__ = function.__doc__
+    wrapped: Any = gather
+    wrapped = click.option("-r", "--rate", type=float, help="Most packets a second, all together.")(wrapped)
+    for flag, _, kind, text in reversed(_FLAGS):
+        wrapped = click.option(flag, type=kind, help=text)(wrapped)
+    wrapped = click.option(
+        "-c",
+        "--config",
+        "config_path",
+        type=click.Path(dir_okay=False, path_type=Path),
+        required=True,
+        help="TOML file of the run (see configs/ and `montra config init`).",
+    )(wrapped)
+    result: F = wrapped
+    return result
+
+
+def read_config(path: Path, overrides: dict[str, Any], *, crawl_only: bool = False) -> Config:
+    """Return the checked configuration of a file and flags; raises ConfigError.
+
+    A relative blocklist in the file is relative to the file; one given as a flag is relative to where we are.
+    """
+    document = configuration.load(path)
+    section = document.get("responsible")
+    if isinstance(section, dict) and isinstance(section.get("blocklist"), str) and section["blocklist"]:
+        section["blocklist"] = str(path.parent / section["blocklist"])
+    config = configuration.parse(configuration.merge(document, overrides))
+    configuration.validate(config, crawl_only=crawl_only)
+    return config

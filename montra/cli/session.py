@@ -1,0 +1,206 @@
+"""One window on real sockets, from a checked configuration to a sealed run folder.
+
+Shared by `monitor` and `demo`. Everything that can be refused is refused before the run folder exists; from then on the
+folder is sealed whatever happens, short of the process being killed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+import gevent.event
+import msgspec
+import structlog
+
+from montra import __version__
+from montra.endpoint.blocklist import Blocklist, BlocklistError
+from montra.endpoint.clock import AnchoredClock
+from montra.endpoint.driver import Driver, DriverSettings
+from montra.endpoint.sockets import open_sockets
+from montra.window import provenance
+from montra.window.build import Parts, build
+from montra.window.config import Config, ConfigError, to_toml
+from montra.window.status import Status, StatusFile, StatusMaker
+from montra.window.units import parse_size
+from montra.window.window import Window
+from zone_store.losses import is_loss
+from zone_store.run.folder import LOG, STATUS, Manifest, RunError, create_run
+from zone_store.run.store import StoreLimits
+from zone_store.run.writer import RunWriter
+
+#: Seconds between two looks at a running window; of these looks, every so many commit what is pending and write a row.
+LOOK_S = 1.0
+FLUSH_EVERY = 5
+ROW_EVERY = 60
+
+Log = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a window ended. exit: "complete", "interrupted" or "partial"; reason: what ended it early."""
+
+    run: Path
+    exit: str
+    reason: str
+    manifest: Manifest
+
+
+class Observer:
+    """What watches a running window; each method may be left as it is."""
+
+    def begun(self, run: Path, window: Window) -> None:
+        """The run folder exists and the sockets are open."""
+
+    def status(self, status: Status, row: bool) -> None:
+        """Called every second; `row` when the status file gets this one."""
+
+
+def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> Ended:
+    """Run one window until its time is over, `stop` is set or a signal comes; returns with the run sealed.
+
+    Raises ConfigError, EndpointError or RunError before anything is written. A disk that fails later ends the window:
+    what is stored is sealed, and the window is partial.
+    """
+    config = dataclasses.replace(config, seed=config.seed or secrets.randbits(31) + 1)
+    parts = build(config, config.seed)
+    blocklist = _blocklist(config)
+    clock = AnchoredClock()
+    with ExitStack() as stack:
+        sockets = stack.enter_context(
+            open_sockets(parts.plan, config.addresses.bind, parse_size(config.addresses.receive_buffer))
+        )
+        begin_ns = clock.now_ns()
+        end_ns = begin_ns + int(config.duration_s * 1e9)
+        folder = create_run(Path(config.storage.runs), begin_ns, config.overlay, parts.zone)
+        writer = stack.enter_context(_writer(config, parts, folder, begin_ns))
+        log = _open_log(folder, stack)
+        window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss)
+        driver = Driver(parts.plan, sockets, window, DriverSettings(config.limits, blocklist), clock)
+        window.outside.append(lambda: dict(driver.counters.counts))
+        maker = StatusMaker(window, begin_ns, end_ns, lambda: dict(driver.counters.counts), is_loss)
+        rows = StatusFile(folder / STATUS)
+        log("begun", seed=config.seed, zone=str(parts.zone), sockets=len(sockets))
+        observer.begun(folder, window)
+        signals = stack.enter_context(_signals(stop))
+        watcher = gevent.spawn(_watch, stop, clock, maker, rows, writer, observer)
+        watcher.link_exception(lambda _: stop.set())
+        failure = ""
+        try:
+            driver.run(end_ns, stop)
+        except RunError as error:
+            failure = str(error)
+        watcher.kill()
+        now_ns = clock.now_ns()
+        for finish in (lambda: window.seal(now_ns), writer.drain, lambda: _reraise(watcher)):
+            try:
+                finish()
+            except RunError as error:
+                failure = failure or str(error)
+        status = maker.make(now_ns)
+        rows.append(status)
+        observer.status(status, row=True)
+        word = "partial" if failure else "interrupted" if signals else "complete"
+        reason = failure or " ".join(signals)
+        log("ended", exit=word, reason=reason, clock_offset_ns=clock.offset_ns())
+        manifest = writer.seal(now_ns, word, window.totals.counters)
+    return Ended(folder, word, reason, manifest)
+
+
+def _blocklist(config: Config) -> Blocklist:
+    try:
+        return Blocklist.load(Path(config.responsible.blocklist)) if config.responsible.blocklist else Blocklist()
+    except BlocklistError as error:
+        raise ConfigError([str(error)]) from error
+
+
+def _writer(config: Config, parts: Parts, folder: Path, begin_ns: int) -> RunWriter:
+    manifest = Manifest(
+        montra_version=__version__,
+        overlay=config.overlay,
+        zone=str(parts.zone),
+        id_bits=parts.overlay.id_bytes * 8,
+        start_ns=begin_ns,
+        parameters=msgspec.to_builtins(config),
+        versions=provenance.versions(),
+        host=provenance.host(),
+        git=provenance.git_describe(),
+    )
+    limits = StoreLimits(min_free_bytes=parse_size(config.storage.min_free))
+    return RunWriter(folder, manifest, to_toml(config), limits, config.storage.max_pending)
+
+
+def _open_log(folder: Path, stack: ExitStack) -> Log:
+    """Return a function that adds one line to the run's log."""
+    file = stack.enter_context((folder / LOG).open("x", encoding="utf-8"))
+    logger = structlog.wrap_logger(
+        structlog.WriteLogger(file),
+        processors=[structlog.processors.TimeStamper("iso", utc=True), structlog.processors.JSONRenderer()],
+    )
+
+    def write(event: str, **values: Any) -> None:
+        logger.msg(event, **values)
+        file.flush()
+
+    return write
+
+
+@contextmanager
+def _signals(stop: gevent.event.Event) -> Iterator[list[str]]:
+    """SIGINT and SIGTERM end the window, and their names are in the list; the second one kills the process."""
+    came: list[str] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers: list[Any] = []
+
+    def let_go(final: signal.Handlers) -> None:
+        while handlers:
+            handlers.pop().cancel()
+        for number in numbers:
+            signal.signal(number, final)
+
+    def end(number: signal.Signals) -> None:
+        came.append(number.name)
+        let_go(signal.SIG_DFL)
+        stop.set()
+
+    handlers += [gevent.signal_handler(number, end, number) for number in numbers]
+    try:
+        yield came
+    finally:
+        let_go(signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _watch(
+    stop: gevent.event.Event,
+    clock: AnchoredClock,
+    maker: StatusMaker,
+    rows: StatusFile,
+    writer: RunWriter,
+    observer: Observer,
+) -> None:
+    """Once a second: commit, show, write down."""
+    looks = 0
+    while not stop.wait(LOOK_S):
+        looks += 1
+        if looks % FLUSH_EVERY == 0:
+            writer.flush()
+        row = looks % ROW_EVERY == 0
+        status = maker.make(clock.now_ns(), mark=row)
+        if row:
+            rows.append(status)
+        observer.status(status, row)
+
+
+def _reraise(watcher: gevent.Greenlet[..., None]) -> None:
+    """A greenlet's exception is only printed: raise it where it counts."""
+    if isinstance(watcher.exception, Exception):
+        raise watcher.exception

@@ -1,0 +1,69 @@
+"""`montra store`: check, describe and join run folders."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from montra.cli.common import Exit, clear_errors, console, emit, json_option, run_argument
+from zone_store.run.merge import merge as merge_runs
+from zone_store.run.verify import stat as stat_run
+from zone_store.run.verify import verify as verify_run
+
+
+@click.group()
+def store() -> None:
+    """Check, describe and join run folders."""
+
+
+@store.command(epilog="Example: montra store verify runs/20261121T150000Z_mainline_a4-6")
+@run_argument
+@json_option
+@clear_errors
+def verify(run: Path, as_json: bool) -> None:
+    """Check that RUN is whole: sums, schema, every block, every reference. Exit code 1 if not."""
+    report = verify_run(run)
+
+    def text() -> None:
+        for problem in report.problems:
+            console.print(f"[red]{problem}[/]")
+        verdict = "[green]whole[/]" if report.ok else "[red]damaged[/]"
+        sealed = "sealed" if report.sealed else "not sealed"
+        console.print(
+            f"{run.name}: {verdict}, {sealed}, {report.captures} captures in {report.blocks} blocks, "
+            f"{report.attachments} target intervals"
+        )
+
+    emit(as_json, dataclasses.asdict(report), text)
+    if not report.ok:
+        raise SystemExit(int(Exit.ERROR))
+
+
+@store.command(epilog="Example: montra store stat --json RUN")
+@run_argument
+@json_option
+@clear_errors
+def stat(run: Path, as_json: bool) -> None:
+    """Say what RUN holds and how large it is."""
+    figures = stat_run(run)
+
+    def text() -> None:
+        for name, value in figures.items():
+            console.print(f"{name:<24} {value}")
+
+    emit(as_json, figures, text)
+
+
+@store.command(epilog="Example: montra store merge -o runs RUN_A RUN_B")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o", "--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Parent of the joined run."
+)
+@json_option
+@clear_errors
+def merge(runs: tuple[Path, ...], out: Path, as_json: bool) -> None:
+    """Join RUNS (shards of one zone, or zones under one prefix) into a new run folder."""
+    joined = merge_runs(list(runs), out)
+    emit(as_json, {"run": str(joined)}, lambda: click.echo(str(joined)))

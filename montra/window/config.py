@@ -1,0 +1,224 @@
+"""The configuration of a run: one TOML file, checked whole before anything starts.
+
+Unknown keys, wrong types and values out of range give one clear line each, all of them at once. The effective
+configuration (file, environment and flags together) goes into the run folder, from which the run can be repeated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import tomllib
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import tomli_w
+
+from crawler.settings import CrawlSettings
+from montra.endpoint.limits import LimitSettings
+from montra.endpoint.plan import AddressPlan, PlanError
+from montra.monitors.settings import FleetSettings
+from montra.overlays import base as overlays
+from montra.window.units import parse_duration, parse_size
+from zone_store.keyspace.zone import Zone, ZoneError
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be run; `problems` has one line for each fault."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where we speak from: the crawler's own address, and what monitors may take.
+
+    crawler: "ip:port", on an IP that no monitor has; monitors: IPs or CIDR blocks of this host; ports: "20881" or
+    "20881-20912"; bind: "shared" (one wildcard socket for each port) or "each" (one socket for each monitor);
+    receive_buffer: socket buffer asked of the kernel.
+    """
+
+    crawler: str = ""
+    monitors: tuple[str, ...] = ()
+    ports: str = "20881"
+    bind: Literal["shared", "each"] = "shared"
+    receive_buffer: str = "4MiB"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Responsible:
+    """Who answers for the run, and who asked to be left alone.
+
+    contact: address for questions, kept in the manifest; blocklist: file of IPs and CIDR blocks never sent to.
+    """
+
+    contact: str = ""
+    blocklist: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """Where runs go. runs: parent folder of run folders; min_free: the run seals itself when less disk is left."""
+
+    runs: str = "runs"
+    min_free: str = "1GB"
+    max_pending: int = 2_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole run. seed 0 draws one from the system and records it."""
+
+    overlay: str = "mainline"
+    zone: str = ""
+    duration: str = "6h"
+    seed: int = 0
+    bootstrap: tuple[str, ...] = ()
+    addresses: Addresses = field(default_factory=Addresses)
+    crawl: CrawlSettings = field(default_factory=CrawlSettings)
+    monitors: FleetSettings = field(default_factory=FleetSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    responsible: Responsible = field(default_factory=Responsible)
+    storage: Storage = field(default_factory=Storage)
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the window in seconds."""
+        return parse_duration(self.duration)
+
+    def plan(self) -> AddressPlan:
+        """Return the address plan; raises PlanError."""
+        return AddressPlan(self.addresses.crawler, list(self.addresses.monitors), self.addresses.ports)
+
+
+def split_endpoint(text: str) -> tuple[str, int]:
+    """Split "host:port"; raises ValueError with a line that says what is wrong."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} is no address; write it as host:port, port 1-65535")
+    return host, int(port)
+
+
+def _unknown(data: dict[str, Any], kind: type, where: str) -> list[str]:
+    """Return a line for each key that `kind` (a dataclass) does not have, with the nearest name it has."""
+    hints = typing.get_type_hints(kind)
+    problems = []
+    for key, value in data.items():
+        name = f"{where}{key}"
+        if key not in hints:
+            near = difflib.get_close_matches(key, hints, 1)
+            hint = f"; did you mean {where}{near[0]}?" if near else f"; known here: {', '.join(sorted(hints))}"
+            problems.append(f"unknown key {name}{hint}")
+        elif dataclasses.is_dataclass(hints[key]) and isinstance(hints[key], type):
+            if isinstance(value, dict):
+                problems += _unknown(value, hints[key], f"{name}.")
+            else:
+                problems.append(f"{name} is a section: write it as [{name}]")
+    return problems
+
+
+def _try(problems: list[str], where: str, call: Any, *args: Any) -> None:
+    """Run a parser for its errors."""
+    try:
+        call(*args)
+    except (ValueError, KeyError) as error:
+        problems.append(f"{where}: {error}")
+
+
+def validate(config: Config, *, crawl_only: bool = False) -> None:
+    """Raise ConfigError naming every fault of a configuration (all but what only the host can tell: see preflight)."""
+    problems: list[str] = []
+    if config.overlay not in overlays.OVERLAYS:
+        problems.append(f"overlay {config.overlay!r} is unknown; known: {', '.join(sorted(overlays.OVERLAYS))}")
+    else:
+        bits = overlays.load(config.overlay).id_bytes * 8
+        try:
+            Zone.parse(config.zone, bits)
+        except ZoneError as error:
+            problems.append(f"zone: {error}")
+    _try(problems, "duration", parse_duration, config.duration)
+    _try(problems, "storage.min_free", parse_size, config.storage.min_free)
+    _try(problems, "addresses.receive_buffer", parse_size, config.addresses.receive_buffer)
+    if not config.bootstrap:
+        problems.append("bootstrap: no node to begin the crawl at; give a list of host:port")
+    for entry in config.bootstrap:
+        _try(problems, "bootstrap", split_endpoint, entry)
+    if config.seed < 0:
+        problems.append(f"seed = {config.seed}: must be 0 or more")
+    if config.storage.max_pending < 1:
+        problems.append(f"storage.max_pending = {config.storage.max_pending}: must be 1 or more")
+    if not config.addresses.crawler:
+        problems.append("addresses.crawler: give the crawler an address of its own, as ip:port")
+    else:
+        _try(problems, "addresses.crawler", _literal, config.addresses.crawler)
+    if not crawl_only:
+        if not config.addresses.monitors:
+            problems.append("addresses.monitors: give the IPs or CIDR blocks that monitors may take")
+        elif not problems:
+            try:
+                config.plan()
+            except PlanError as error:
+                problems.append(f"addresses: {error}")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _literal(text: str) -> None:
+    host, _ = split_endpoint(text)
+    ipaddress.IPv4Address(host)
+
+
+def parse(data: dict[str, Any]) -> Config:
+    """Build a configuration from a TOML document; raises ConfigError for unknown keys and wrong types."""
+    problems = _unknown(data, Config, "")
+    if problems:
+        raise ConfigError(problems)
+    try:
+        return msgspec.convert(data, Config)
+    except msgspec.ValidationError as error:
+        where = str(error).replace("`$.", "`").replace(" - at", " at")
+        raise ConfigError([where]) from error
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a TOML file as a document; raises ConfigError with one line."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: no such file; `montra config init` writes one to start from"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read: {error}"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: is no TOML: {error}"]) from error
+
+
+def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with dotted overrides ("limits.packets_per_s") set, those that are None left out."""
+    merged: dict[str, Any] = {k: dict(v) if isinstance(v, dict) else v for k, v in document.items()}
+    for dotted, value in overrides.items():
+        if value is None:
+            continue
+        *path, last = dotted.split(".")
+        place = merged
+        for part in path:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ConfigError([f"{part} is a section: write it as [{part}]"])
+        place[last] = value
+    return merged
+
+
+def to_toml(config: Config) -> str:
+    """Return the whole effective configuration as TOML that `load` and `parse` accept."""
+    return tomli_w.dumps(_without_none(msgspec.to_builtins(config)))
+
+
+def _without_none(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is not set: TOML has no word for it."""
+    return {k: _without_none(v) if isinstance(v, dict) else v for k, v in document.items() if v is not None}

@@ -1,0 +1,192 @@
+"""One monitoring window as a machine: crawl back to back, attach, capture, note every loss.
+
+Sans-I/O: `start`, `feed`, `tick` and `due` are all a driver needs, so the gevent endpoint, the simulator and the
+tests run the same code. The way of a datagram: those that arrive at local 0 are the crawler's, all others belong to
+monitors and are scanned as a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from crawler.events import CrawlDone, Event, NodeChanged, NodeFound, NodeGone, OwnView
+from crawler.zone_crawler import ZoneCrawler
+from montra.datagrams import Datagram, DatagramBatch
+from montra.monitors.fleet import Fleet
+from montra.overlays.base import Overlay
+from zone_store.captures import Attachment, Captures, CrawlRow, Loss
+
+CRAWLER = 0
+"""The local index of the crawler's own address."""
+
+Rows = list[tuple[int, int, bytes]]
+"""What a crawler takes and gives: (ip, port, payload)."""
+
+LEDGER_INTERVAL_NS = 10_000_000_000
+"""How finely the ledger of losses is divided in time."""
+
+
+class Recorder(Protocol):
+    """Where a window writes: the run store's writer, or a list in a test."""
+
+    def captures(self, captures: Captures) -> None:
+        """Keep captured copies."""
+        ...
+
+    def attachment(self, attachment: Attachment) -> None:
+        """Keep the newest state of one target interval."""
+        ...
+
+    def crawl(self, row: CrawlRow) -> None:
+        """Keep one crawl."""
+        ...
+
+    def loss(self, loss: Loss) -> None:
+        """Keep one ledger row."""
+        ...
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a window has done so far."""
+
+    captures: int = 0
+    crawls: int = 0
+    last_crawl: CrawlRow | None = None
+    counters: dict[str, int] = field(default_factory=dict)
+
+
+class Window:
+    """Drives the crawler and the fleet and records what they find.
+
+    outside: callables that return cumulative counters kept elsewhere (endpoint, store), read at each ledger interval.
+    losses: the names of counters that are losses and belong on the ledger; all others are only totals.
+    """
+
+    def __init__(
+        self,
+        overlay: Overlay,
+        crawler: ZoneCrawler,
+        fleet: Fleet,
+        recorder: Recorder,
+        *,
+        losses: Callable[[str], bool],
+        outside: Iterable[Callable[[], dict[str, int]]] = (),
+    ) -> None:
+        self.overlay = overlay
+        self.crawler = crawler
+        self.fleet = fleet
+        self.recorder = recorder
+        self.outside = list(outside)
+        self.totals = Totals()
+        self._is_loss = losses
+        self._ledger_begin_ns = 0
+        self._ledger_due_ns = 0
+        self._ledger_seen: dict[str, int] = {}
+
+    def start(self, now_ns: int) -> list[Datagram]:
+        """Begin: the first crawl's first queries."""
+        self._ledger_begin_ns = now_ns
+        self._ledger_due_ns = now_ns + LEDGER_INTERVAL_NS
+        self.crawler.start(now_ns)
+        return self.tick(now_ns)
+
+    def feed(self, now_ns: int, batch: DatagramBatch) -> list[Datagram]:
+        """Take received datagrams, return what to send."""
+        outgoing: list[Datagram] = []
+        to_crawler = batch.local == CRAWLER
+        if to_crawler.any():
+            rows = rows_of(batch.select(np.flatnonzero(to_crawler)))
+            outgoing += self._crawled(now_ns, self.crawler.feed(now_ns, rows))
+            if len(rows) == len(batch):
+                return outgoing
+            batch = batch.select(np.flatnonzero(~to_crawler))
+        result = self.fleet.feed(now_ns, batch, self.overlay.scan(batch))
+        if len(result.captures):
+            self.totals.captures += len(result.captures)
+            self.recorder.captures(result.captures)
+        self._record_attachments()
+        return outgoing + result.outgoing
+
+    def tick(self, now_ns: int) -> list[Datagram]:
+        """Do what is due, return what to send."""
+        outgoing: list[Datagram] = []
+        if self.fleet.due(now_ns) <= now_ns:
+            outgoing += self.fleet.tick(now_ns)
+            self._record_attachments()
+        for ip, port, node_id in self.fleet.take_probes():
+            self.crawler.probe(now_ns, ip, port, node_id)
+        if self.crawler.due(now_ns) <= now_ns:
+            outgoing += self._crawled(now_ns, self.crawler.tick(now_ns))
+        if now_ns >= self._ledger_due_ns:
+            self.write_ledger(now_ns)
+        return outgoing
+
+    def due(self, now_ns: int) -> int:
+        """Return when `tick` has something to do next."""
+        return min(self.fleet.due(now_ns), self.crawler.due(now_ns), self._ledger_due_ns)
+
+    def seal(self, now_ns: int) -> None:
+        """End the window: close the open intervals and the ledger. The recorder is sealed by whoever made it."""
+        for attachment in self.fleet.seal(now_ns):
+            self.recorder.attachment(attachment)
+        self.write_ledger(now_ns)
+
+    def write_ledger(self, now_ns: int) -> None:
+        """Put what was lost since the last time on the ledger."""
+        counters = dict(self.crawler_counters())
+        counters.update({f"monitor_{name}": n for name, n in self.fleet.counters.counts.items()})
+        for read in self.outside:
+            counters.update(read())
+        for name, count in sorted(counters.items()):
+            new = count - self._ledger_seen.get(name, 0)
+            if new > 0 and self._is_loss(name):
+                self.recorder.loss(Loss(name, self._ledger_begin_ns, now_ns, new))
+        self._ledger_seen = counters
+        self.totals.counters = counters
+        self._ledger_begin_ns = now_ns
+        self._ledger_due_ns = now_ns + LEDGER_INTERVAL_NS
+
+    def crawler_counters(self) -> dict[str, int]:
+        """Return the crawler's counters under names of their own."""
+        return {f"crawl_{name}": n for name, n in self.crawler.counters.items()}
+
+    def _crawled(self, now_ns: int, result: tuple[Rows, list[Event]]) -> list[Datagram]:
+        queries, events = result
+        for event in events:
+            self._event(now_ns, event)
+        return as_datagrams(queries)
+
+    def _event(self, now_ns: int, event: Event) -> None:
+        match event:
+            case NodeFound():
+                self.fleet.found(now_ns, event.node_id, event.ip, event.port, event.version)
+            case NodeChanged():
+                self.fleet.changed(now_ns, event.old_id, event.node_id, event.ip, event.port, event.in_zone)
+            case NodeGone():
+                self.fleet.gone(now_ns, event.node_id, event.ip, event.port)
+            case OwnView():
+                self.fleet.own_view(now_ns, event.ip, event.port, event.own)
+            case CrawlDone():
+                self.totals.crawls += 1
+                self.totals.last_crawl = event.row
+                self.recorder.crawl(event.row)
+        self._record_attachments()
+
+    def _record_attachments(self) -> None:
+        for attachment in self.fleet.take_changed():
+            self.recorder.attachment(attachment)
+
+
+def rows_of(batch: DatagramBatch) -> Rows:
+    """Return a batch as the rows that a crawler takes."""
+    return [(int(batch.source_ip[i]), int(batch.source_port[i]), batch.payload(i)) for i in range(len(batch))]
+
+
+def as_datagrams(queries: Rows) -> list[Datagram]:
+    """Return a crawler's queries as datagrams from its own address."""
+    return [Datagram(CRAWLER, ip, port, payload) for ip, port, payload in queries]
