@@ -57,9 +57,20 @@ class OwnView:
 
 @dataclass(frozen=True, slots=True)
 class CrawlDone:
-    """One crawl of the zone ended."""
+    """One crawl of the zone ended.
+
+    marked, sampled, recaptured: the counts behind the estimate (crawler/completeness.py); dark: nodes known before the
+    crawl that answered but that no other node named in it; bootstrapped: False if bootstrap nodes were asked and none
+    answered; cut: the crawl took too long and was ended with questions left.
+    """
 
     row: CrawlRow
+    marked: int = 0
+    sampled: int = 0
+    recaptured: int = 0
+    dark: int = 0
+    bootstrapped: bool = True
+    cut: bool = False
 
 
 Event = NodeFound | NodeGone | NodeChanged | OwnView | CrawlDone

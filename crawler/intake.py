@@ -1,0 +1,155 @@
+"""What replies name: which contacts are believed, which are new, and who named whom."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from crawler.overlay import CrawlContact
+from crawler.pace import Address
+from crawler.population import Node, Population
+from crawler.settings import CrawlSettings
+from zone_store.keyspace.zone import Zone
+
+# Networks that are not for the public Internet (RFC 6890), as (first address, mask).
+_PRIVATE = (
+    (0x0A000000, 0xFF000000),  # 10/8
+    (0x64400000, 0xFFC00000),  # 100.64/10
+    (0x7F000000, 0xFF000000),  # 127/8
+    (0xA9FE0000, 0xFFFF0000),  # 169.254/16
+    (0xAC100000, 0xFFF00000),  # 172.16/12
+    (0xC0A80000, 0xFFFF0000),  # 192.168/16
+)
+
+#: Contacts looked at in one reply; the longest datagram that is kept whole holds 78 of Mainline's.
+_PER_REPLY = 256
+
+#: Contacts outside the zone taken from one reply: a bucket's worth.
+_OUTSIDE_PER_REPLY = 8
+
+
+def is_private(ip: int) -> bool:
+    """Tell whether an IPv4 address (host order) lies in a private, shared, link-local or loopback network."""
+    return any(ip & mask == first for first, mask in _PRIVATE)
+
+
+def is_unicast(ip: int) -> bool:
+    """Tell whether an IPv4 address (host order) can be a host's at all: not 0/8, multicast, reserved, broadcast."""
+    return 0 < ip >> 24 < 224
+
+
+@dataclass(slots=True)
+class Harvest:
+    """What one reply gave: our own addresses in it, nodes of the zone to ask now, neighbours' IDs, contacts outside."""
+
+    own: list[tuple[bytes, int, int]] = field(default_factory=list)
+    ask: list[Node] = field(default_factory=list)
+    neighbours: list[bytes] = field(default_factory=list)
+    outside: list[CrawlContact] = field(default_factory=list)
+
+
+class Intake:
+    """Judges the contacts of replies. Every refusal is counted by name; no source can add without bound.
+
+    Bounds: new addresses per source IP and in all for each crawl, addresses per named IP, addresses kept.
+    """
+
+    def __init__(
+        self,
+        zone: Zone,
+        population: Population,
+        settings: CrawlSettings,
+        private: bool,
+        ignore: Callable[[int, int], bool],
+        counters: Counter[str],
+    ) -> None:
+        self._zone = zone
+        self._population = population
+        self._private = private
+        self._ignore = ignore
+        self._counters = counters
+        self._per_source = settings.contacts_per_source
+        # Half of what is kept: so those that make room for new ones are never of the same crawl.
+        self._per_crawl = max(1, settings.max_contacts // 2)
+        self._by_source: dict[int, int] = {}
+        self._crawl = 0
+        self._new = 0
+        self.seen = 0
+
+    def begin(self, crawl: int) -> None:
+        """Start a crawl: all bounds are open again."""
+        self._crawl = crawl
+        self._by_source = {}
+        self._new = 0
+        self.seen = 0
+
+    def take(self, now_ns: int, source: Address, contacts: Sequence[CrawlContact], is_random: bool) -> Harvest:
+        """Sort the contacts that `source` named, in reply to a random question or not."""
+        harvest = Harvest()
+        if len(contacts) > _PER_REPLY:
+            self._counters["reply_limit"] += len(contacts) - _PER_REPLY
+        for contact in contacts[:_PER_REPLY]:
+            address = (contact.ip, contact.port)
+            if not self._is_sound(contact):
+                self._counters["bogus_contact"] += 1
+            elif self._ignore(*address):
+                self._counters["own_contact"] += 1
+                harvest.own.append((contact.node_id, contact.ip, contact.port))
+            elif address != source:
+                harvest.neighbours.append(contact.node_id)
+                if self._zone.contains(contact.node_id):
+                    self._take_inside(now_ns, source, contact, is_random, harvest)
+                elif len(harvest.outside) < _OUTSIDE_PER_REPLY:
+                    harvest.outside.append(contact)
+        return harvest
+
+    def touch(self, node: Node) -> None:
+        """Note that a node is asked or named in this crawl: `seen` counts each once."""
+        if self._crawl not in (node.asked, node.listed):
+            self.seen += 1
+
+    def is_usable(self, address: Address) -> bool:
+        """Tell whether packets may go to an address at all."""
+        ip, port = address
+        return 0 < port < 0x10000 and is_unicast(ip) and (self._private or not is_private(ip))
+
+    def _is_sound(self, contact: CrawlContact) -> bool:
+        return len(contact.node_id) == self._zone.id_bytes and self.is_usable((contact.ip, contact.port))
+
+    def _take_inside(
+        self, now_ns: int, source: Address, contact: CrawlContact, is_random: bool, harvest: Harvest
+    ) -> None:
+        address = (contact.ip, contact.port)
+        node = self._population.find(address)
+        if node is None:
+            node = Node(contact.node_id, address)
+            if not self._admit(source, node):
+                return
+        self.touch(node)
+        node.listed = self._crawl
+        if is_random:
+            node.sampled = self._crawl
+        if address in self._population.nodes:
+            return
+        node.node_id = contact.node_id  # the latest claim is the likeliest
+        if node.asked != self._crawl and node.retry_ns <= now_ns:
+            if self._population.take_slot(node):
+                harvest.ask.append(node)
+            else:
+                self._counters["crowded_ip"] += 1
+
+    def _admit(self, source: Address, node: Node) -> bool:
+        taken = self._by_source.get(source[0], 0)
+        if taken >= self._per_source:
+            self._counters["source_limit"] += 1
+        elif self._new >= self._per_crawl:
+            self._counters["crawl_limit"] += 1
+        elif not self._population.take_slot(node):
+            self._counters["crowded_ip"] += 1
+        else:
+            self._by_source[source[0]] = taken + 1
+            self._new += 1
+            self._population.admit(node)
+            return True
+        return False
