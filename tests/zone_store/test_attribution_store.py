@@ -1,0 +1,120 @@
+"""lookups.lmdb: the same bytes from the same lookups, all or nothing, and beside a sealed run that stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zone_store.attribution import LookupSummary, attribute, write_lookups
+from zone_store.attribution.store import BLOCK_ROWS
+from zone_store.captures import Attachment, Captures, Flag, Kind, Lookups, Maintenance
+from zone_store.run.folder import Manifest, RunError
+from zone_store.run.reader import RunReader
+from zone_store.run.writer import RunWriter
+
+ROWS = 20_000
+START_NS = 1_800_000_000_000_000_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed run of 20,000 copies of some 3,000 lookups at 40 targets."""
+    path = tmp_path_factory.mktemp("run")
+    rng = np.random.default_rng(1)
+    ids = rng.integers(0, 256, (40, 20), np.uint8)
+    keys = rng.integers(0, 256, (400, 20), np.uint8)
+    for rows in (ids, keys):
+        rows[:, 0] = 0xA4
+    writer = RunWriter(path, Manifest(montra_version="0", overlay="mainline", zone="a4/6", start_ns=START_NS), "")
+    for number, one in enumerate(ids, 1):
+        target = one.tobytes()
+        writer.attachment(Attachment(number, target, 1, 1, target[:19] + b"\x01", 2, 2, START_NS, START_NS, START_NS))
+    writer.captures(
+        Captures(
+            START_NS + np.sort(rng.integers(0, 3600 * 10**9, ROWS)),
+            rng.integers(1, 41, ROWS).astype(np.uint32),
+            rng.integers(1, 9, ROWS).astype(np.uint32),
+            np.full(ROWS, 6881, np.uint16),
+            rng.integers(0, 256, (ROWS, 20), np.uint8),
+            keys[rng.integers(0, 400, ROWS)],
+            rng.choice(np.array([Kind.LOOKUP, Kind.ANNOUNCE], np.uint8), ROWS),
+            rng.choice(np.array([0, Flag.BOOTSTRAP], np.uint16), ROWS),
+            np.zeros(ROWS, np.uint32),
+            np.zeros(ROWS, np.uint16),
+        )
+    )
+    writer.seal(START_NS + 3600 * 10**9, "done")
+    return path
+
+
+def write(folder: Path, step_rows: int = 4096) -> LookupSummary:
+    with RunReader(folder) as reader:
+        return write_lookups(folder, attribute(reader, span_ns=60 * 10**9, refresh_bits=96, step_rows=step_rows))
+
+
+def test_the_same_store_gives_the_same_bytes_and_the_capture_store_is_not_touched(folder: Path) -> None:
+    sealed = (folder / "capture.lmdb" / "data.mdb").read_bytes()
+    first = write(folder)
+    one = (folder / "lookups.lmdb" / "data.mdb").read_bytes()
+    second = write(folder, step_rows=1000)
+    assert (folder / "lookups.lmdb" / "data.mdb").read_bytes() == one
+    assert first == second
+    assert (folder / "capture.lmdb" / "data.mdb").read_bytes() == sealed
+    assert sorted(p.name for p in folder.iterdir() if "lookups" in p.name) == ["lookups.lmdb"]
+    assert [p.name for p in (folder / "lookups.lmdb").iterdir()] == ["data.mdb"]
+
+
+def test_what_is_read_back_is_what_was_attributed(folder: Path) -> None:
+    summary = write(folder)
+    with RunReader(folder) as reader:
+        stored = list(reader.lookups())
+        fresh = list(attribute(reader, span_ns=60 * 10**9, refresh_bits=96))
+    assert {len(table) for table in stored[:-1]} == {BLOCK_ROWS}
+    assert sum(len(table) for table in stored) == summary.rows > BLOCK_ROWS
+    assert summary.packets == ROWS
+    for name in ("time_ns", "key", "destination", "margin", "maintenance"):
+        both = [np.concatenate([getattr(table, name) for table in tables]) for tables in (stored, fresh)]
+        assert np.array_equal(*both)
+    assert summary.lookups + summary.announces + summary.maintenance == summary.rows
+    assert set(summary.by) == {(kind, why) for kind in ("lookup", "announce") for why in ("none", "bootstrap")}
+
+
+def test_a_failure_leaves_the_older_lookups(folder: Path) -> None:
+    write(folder)
+    before = (folder / "lookups.lmdb" / "data.mdb").read_bytes()
+
+    def failing() -> Iterator[Lookups]:
+        with RunReader(folder) as reader:
+            yield from reader.lookups()
+        raise RunError("capture block 7 is damaged")
+
+    with pytest.raises(RunError, match="block 7"):
+        write_lookups(folder, failing())
+    assert (folder / "lookups.lmdb" / "data.mdb").read_bytes() == before
+    assert sorted(p.name for p in folder.iterdir() if "lookups" in p.name) == ["lookups.lmdb"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="lookups.lmdb"):
+        write_lookups(tmp_path / "missing" / "run", iter(()))
+
+
+def test_no_lookups_make_a_store_of_none(tmp_path: Path) -> None:
+    summary = write_lookups(tmp_path, iter(()))
+    assert (summary.rows, summary.lookups, summary.announces, summary.maintenance) == (0, 0, 0, 0)
+    assert (tmp_path / "lookups.lmdb" / "data.mdb").is_file()
+
+
+def test_summary_counts_by_kind_and_maintenance(folder: Path) -> None:
+    with RunReader(folder) as reader:
+        table = next(attribute(reader, span_ns=60 * 10**9, refresh_bits=96)).take(np.arange(4))
+    table.kind = np.array([Kind.LOOKUP, Kind.NODE_LOOKUP, Kind.ANNOUNCE, Kind.LOOKUP], np.uint8)
+    table.maintenance = np.array([0, 0, 0, Maintenance.OWN_ID], np.uint8)
+    summary = LookupSummary()
+    summary.add(table)
+    assert (summary.rows, summary.lookups, summary.node_lookups) == (4, 1, 1)
+    assert (summary.announces, summary.maintenance) == (1, 1)
+    assert summary.by["lookup", "own_id"] == 1

@@ -1,0 +1,99 @@
+"""The ledger's vocabulary: each name that a loss or refusal is counted under, what it means, and how bad it is.
+
+The instrument writes these names, reports explain them. A counter that is not named here is an activity, not a loss,
+and stays off the ledger.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Severity(Enum):
+    """What a ledger row costs."""
+
+    DATA = "data"  # copies of lookups are missing from the store
+    COVERAGE = "coverage"  # nodes of the zone went unmonitored, or were found or attached later than they could be
+    NOISE = "noise"  # traffic that was refused because it was broken, forged or not for us; nothing is missing
+
+
+class Meaning(NamedTuple):
+    """Severity and one plain sentence."""
+
+    severity: Severity
+    text: str
+
+
+_DATA, _COVERAGE, _NOISE = Severity.DATA, Severity.COVERAGE, Severity.NOISE
+
+#: Exact names. The instrument's rooms are told apart by prefix: crawl_, monitor_, store_; none for the endpoint.
+_NAMES = {
+    "kernel_drops": Meaning(_DATA, "datagrams the kernel dropped because a receive buffer was full"),
+    "truncated": Meaning(_NOISE, "datagrams longer than any message of the overlay; kept only in part and not parsed"),
+    "control_truncated": Meaning(_NOISE, "datagrams whose arrival address or time the kernel could not pass on"),
+    "foreign_destination": Meaning(_NOISE, "datagrams for an address of this host that is no monitor's"),
+    "blocklisted": Meaning(_COVERAGE, "packets not sent because the blocklist forbids their address"),
+    "outbox_full": Meaning(_COVERAGE, "packets not sent because too many were waiting for the rate limits"),
+    "outbox_discarded": Meaning(_COVERAGE, "packets still waiting for the rate limits when the run ended"),
+    "store_overflow": Meaning(_DATA, "captures dropped because the disk could not keep up"),
+    "store_failed": Meaning(_DATA, "captures that could not be written at the end"),
+    "store_failed_records": Meaning(_DATA, "other records that could not be written at the end"),
+    "gap": Meaning(_DATA, "seconds in which the run was down"),
+    "crawl_timeout": Meaning(_COVERAGE, "crawl queries that nobody answered in time (dead, behind a NAT, or lost)"),
+    "crawl_unexpected_reply": Meaning(_NOISE, "replies to the crawler that match no query of ours"),
+    "crawl_duplicate_reply": Meaning(_NOISE, "replies to the crawler that came twice"),
+    "crawl_late_reply": Meaning(_NOISE, "replies to the crawler that came after their time-out"),
+    "crawl_error_reply": Meaning(_NOISE, "error messages in answer to the crawler"),
+    "crawl_bad_sender_id": Meaning(_NOISE, "replies to the crawler without a proper node ID"),
+    "crawl_query_ignored": Meaning(_NOISE, "queries sent to the crawler, which answers none"),
+    "crawl_crawl_cut": Meaning(_COVERAGE, "crawls that were cut short because they took too long"),
+    "crawl_question_cut": Meaning(_COVERAGE, "questions left unasked because the crawl was cut short"),
+    "crawl_blackout": Meaning(_COVERAGE, "crawls in which nobody answered although the zone was known"),
+    "crawl_no_bootstrap_answered": Meaning(_COVERAGE, "crawls in which no bootstrap node answered"),
+    "crawl_zone_empty": Meaning(_COVERAGE, "crawls that found nobody in the zone"),
+    "crawl_crowded_ip": Meaning(_COVERAGE, "nodes left out because too many claim to live at one address"),
+    "crawl_source_limit": Meaning(_NOISE, "contacts not believed because one node named too many"),
+    "crawl_crawl_limit": Meaning(_COVERAGE, "contacts left out because the crawler knows as many as it may"),
+    "crawl_nodes_full": Meaning(_COVERAGE, "nodes left out because the crawler knows as many as it may"),
+    "crawl_unstable_id": Meaning(_NOISE, "nodes left out because their ID changes all the time"),
+    "crawl_bogus_contact": Meaning(_NOISE, "contacts that can be no node (port 0, special addresses)"),
+    "crawl_probe_refused": Meaning(_NOISE, "visibility checks of nodes that the crawler does not know"),
+    "crawl_probe_overflow": Meaning(_COVERAGE, "visibility checks put off because too many were waiting"),
+    "monitor_max_monitors": Meaning(_COVERAGE, "targets without a monitor because the table is full"),
+    "monitor_pool_exhausted": Meaning(_COVERAGE, "targets without a monitor because no address is free"),
+    "monitor_no_other_address": Meaning(_COVERAGE, "targets that should have got a monitor at another address: none free"),
+    "monitor_sybil": Meaning(_NOISE, "targets left out because too many IDs live at one address"),
+}
+
+#: Families of names that end in a reason.
+_FAMILIES = {
+    "rate_limited_": Meaning(_COVERAGE, "packets given up because a rate limit kept them waiting too long ({})"),
+    "send_": Meaning(_COVERAGE, "packets the kernel would not send ({})"),
+    "receive_": Meaning(_NOISE, "errors reported by the kernel while receiving ({})"),
+    "crawl_malformed_": Meaning(_NOISE, "datagrams to the crawler that are no message of the overlay ({})"),
+    "monitor_malformed_": Meaning(_NOISE, "datagrams to monitors that are no message of the overlay ({})"),
+    "monitor_stranger_": Meaning(_NOISE, "datagrams of strangers to monitors that are no lookup ({})"),
+}
+
+
+def meaning(name: str) -> Meaning | None:
+    """Return what a ledger name means, None for a name that is no loss."""
+    known = _NAMES.get(name)
+    if known is not None:
+        return known
+    for prefix, family in _FAMILIES.items():
+        if name.startswith(prefix) and len(name) > len(prefix):
+            return Meaning(family.severity, family.text.format(name[len(prefix) :].replace("_", " ")))
+    return None
+
+
+def is_loss(name: str) -> bool:
+    """Tell whether a counter belongs on the ledger."""
+    return meaning(name) is not None
+
+
+def is_data_loss(name: str) -> bool:
+    """Tell whether a counter means that copies of lookups are missing."""
+    known = meaning(name)
+    return known is not None and known.severity is Severity.DATA

@@ -1,0 +1,143 @@
+"""Reading a run: its manifest, its captures in time order, its targets, crawls and ledger, its lookups.
+
+Captures are stored in blocks under the time of their first row. Blocks may overlap in time (datagrams of one instant
+reach the writer by several calls), so the reader merges: it holds back the rows that a later block could still precede.
+Held are thus the rows of blocks that overlap the next block's beginning: a few blocks, however long the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import lmdb
+import numpy as np
+
+from zone_store.captures import Attachment, Captures, CrawlRow, Lookups, Loss
+from zone_store.run import environment, records
+from zone_store.run.blocks import BlockError, decode_captures, decode_lookups
+from zone_store.run.folder import CAPTURE_STORE, LOOKUP_STORE, RunError, read_manifest
+
+_Record = TypeVar("_Record")
+
+
+class RunReader:
+    """One run folder, sealed or not, opened for reading; raises RunError when it is none or of another schema.
+
+    Reading a run under way shows what was committed when each method was called. A process can have a run open once:
+    neither two readers nor a reader beside the writer. Every method raises RunError on damage it meets; for a file of
+    doubtful origin run `verify` first, which does not trust its structure.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        if self.manifest.store_format != environment.STORE_FORMAT:
+            raise RunError(
+                f"{folder} stores {self.manifest.store_format!r}, this version reads {environment.STORE_FORMAT!r}"
+            )
+        self._env = environment.open_readonly(folder / CAPTURE_STORE, live=not self.manifest.sealed)
+        try:
+            self._databases = environment.open_databases(self._env, environment.CAPTURE_DATABASES)
+        except RunError:
+            self._env.close()
+            raise
+        self._lookups: lmdb.Environment | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the stores; iterators in use end with an error."""
+        self._env.close()
+        if self._lookups is not None:
+            self._lookups.close()
+
+    def captures(self, batch_rows: int = 65536) -> Iterator[Captures]:
+        """Yield all captures in order of time, ties in order of storing, in batches of `batch_rows` (the last shorter).
+
+        The same store always gives the same batches.
+        """
+        id_bytes = self.manifest.id_bytes
+        ready: list[Captures] = []
+        count = 0
+        for part in self._in_time_order():
+            ready.append(part)
+            count += len(part)
+            if count < batch_rows:
+                continue
+            joined = Captures.concat(ready, id_bytes)
+            whole = count - count % batch_rows
+            for start in range(0, whole, batch_rows):
+                yield joined.take(np.arange(start, start + batch_rows))
+            ready, count = [joined.take(np.arange(whole, count))], count - whole
+        if count:
+            yield Captures.concat(ready, id_bytes)
+
+    def capture_blocks(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield (first time, sequence, bytes) of every capture block, in key order."""
+        for key, value in self._items(environment.CAPTURES):
+            yield *environment.parse_time_key(key), value
+
+    def attachments(self) -> list[Attachment]:
+        """Return all attachments by number."""
+        return self._records(environment.TARGETS, records.decode_attachment)
+
+    def crawls(self) -> list[CrawlRow]:
+        """Return all crawls by number."""
+        return self._records(environment.CRAWLS, records.decode_crawl)
+
+    def losses(self) -> list[Loss]:
+        """Return the ledger by beginning."""
+        return self._records(environment.LEDGER, records.decode_loss)
+
+    def totals(self) -> dict[str, int]:
+        """Return the store's own running totals: rows captured, and the newest time among them."""
+        items = self._items(environment.META)
+        return {key.decode("ascii", "replace"): environment.parse_number(value) for key, value in items}
+
+    def lookups(self) -> Iterator[Lookups]:
+        """Yield the attributed lookups in stored order, a block at a time; raises RunError when there are none yet."""
+        if self._lookups is None:
+            if not (self.folder / LOOKUP_STORE).is_dir():
+                raise RunError(f"{self.folder} has no lookups yet: analyze it first")
+            self._lookups = environment.open_readonly(self.folder / LOOKUP_STORE, live=False)
+        database = environment.open_databases(self._lookups, [environment.LOOKUPS])[environment.LOOKUPS]
+        for key, value in environment.items(self._lookups, database):
+            try:
+                yield decode_lookups(value)
+            except BlockError as error:
+                raise RunError(f"lookup block {environment.parse_number(key)} of {self.folder}: {error}") from None
+
+    def _in_time_order(self) -> Iterator[Captures]:
+        """Yield captures in time order, in parts of any length."""
+        id_bytes = self.manifest.id_bytes
+        held = Captures.empty(id_bytes)
+        for first_ns, sequence, value in self.capture_blocks():
+            # Blocks come by first time, so nothing still to come is older than this block's.
+            final = int(np.searchsorted(held.time_ns, first_ns, side="right"))
+            if final:
+                yield held.take(np.arange(final))
+            try:
+                block = decode_captures(value)
+            except BlockError as error:
+                raise RunError(f"capture block {sequence} of {self.folder}: {error}") from None
+            if block.key.shape[1] != id_bytes:
+                raise RunError(f"capture block {sequence} of {self.folder}: IDs of {block.key.shape[1]} bytes")
+            merged = Captures.concat([held.take(np.arange(final, len(held))), block], id_bytes)
+            held = merged.take(np.argsort(merged.time_ns, kind="stable"))
+        if len(held):
+            yield held
+
+    def _records(self, database: bytes, decode: Callable[[bytes], _Record]) -> list[_Record]:
+        return [decode(value) for _, value in self._items(database)]
+
+    def _items(self, database: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return environment.items(self._env, self._databases[database])

@@ -1,0 +1,232 @@
+"""The write side of capture.lmdb: batches in, each one transaction, all of it or nothing.
+
+    captures  (first time u64, sequence u64) -> block     targets  number u64 -> attachment
+    crawls    number u64 -> crawl                          ledger   (begin u64, sequence u64) -> loss
+    meta      captures, blocks, losses, last_ns -> u64     keys big-endian; sequences count blocks, and ledger rows
+
+Capture keys are not written in append mode: a block's key is its true first time even when an earlier block began
+later, which is what lets the reader put rows in exact order. Blocks are few (a billion captures: 250,000), so the tree
+stays small and the search for the place costs nothing beside the sync.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lmdb
+import numpy as np
+
+from zone_store.captures import Attachment, Captures, CrawlRow, Loss
+from zone_store.run import environment
+from zone_store.run.blocks import MAX_ROWS, encode_captures
+from zone_store.run.folder import CAPTURE_STORE, RunError
+from zone_store.run.records import decode_loss, encode_record
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLimits:
+    """How large a store may grow and how it is cut.
+
+    block_rows: captures in a block (blocks hold up to twice as many); map_size: address space reserved at first,
+    doubled as needed up to max_map_size (neither takes disk); min_free_bytes: free disk below which nothing more is
+    written, so that there is room left to seal.
+    """
+
+    block_rows: int = 4096
+    map_size: int = 16 << 30
+    max_map_size: int = 4 << 40
+    min_free_bytes: int = 256 << 20
+
+    def __post_init__(self) -> None:
+        if not 0 < self.block_rows <= MAX_ROWS // 2:
+            raise ValueError(f"block_rows must be between 1 and {MAX_ROWS // 2}")
+        if not 0 < self.map_size <= self.max_map_size:
+            raise ValueError("map_size must be positive and at most max_map_size")
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one commit writes."""
+
+    captures: list[Captures] = field(default_factory=list)
+    attachments: dict[int, Attachment] = field(default_factory=dict)
+    crawls: list[CrawlRow] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    rows: int = 0
+
+    @property
+    def records(self) -> int:
+        """Attachments, crawls and losses."""
+        return len(self.attachments) + len(self.crawls) + len(self.losses)
+
+    def followed_by(self, later: Batch) -> Batch:
+        """Return one batch of both."""
+        return Batch(
+            self.captures + later.captures,
+            self.attachments | later.attachments,
+            self.crawls + later.crawls,
+            self.losses + later.losses,
+            self.rows + later.rows,
+        )
+
+
+@dataclass(slots=True)
+class Totals:
+    """The store's running totals, kept in `meta` by the same transaction as the rows they count."""
+
+    captures: int = 0
+    blocks: int = 0
+    losses: int = 0
+    last_ns: int = 0
+
+
+class CaptureStore:
+    """capture.lmdb of one run folder, open for its one writer; raises RunError.
+
+    After construction `commit` may run on another thread, one call at a time: each begins and ends its transaction
+    within the call, as LMDB demands of write transactions.
+    """
+
+    def __init__(self, folder: Path, id_bytes: int, limits: StoreLimits) -> None:
+        self._path = folder / CAPTURE_STORE
+        self._id_bytes = id_bytes
+        self._limits = limits
+        self._map_size = limits.map_size
+        if not (self._path / "lock.mdb").exists():
+            self._check_free()  # mapping a new lock file on a full disk would end the process by SIGBUS
+        self._env = environment.open_writable(self._path, limits.map_size)
+        try:
+            with environment.lmdb_errors(f"cannot create {self._path}"), self._env.begin(write=True) as transaction:
+                self._databases = {
+                    name: self._env.open_db(name, txn=transaction) for name in environment.CAPTURE_DATABASES
+                }
+            self.totals = self._read_totals()
+        except RunError:
+            self._env.close()
+            raise
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch and sync it to disk; raises RunError, and then nothing of it is stored."""
+        self._check_free()
+        blocks = self._blocks(batch)
+        while True:
+            try:
+                totals = self._write(batch, blocks)
+            except lmdb.MapFullError:
+                self._grow()
+            except lmdb.Error as error:
+                raise RunError(self._reason(error, blocks)) from error
+            else:
+                self.totals = totals
+                return
+
+    def close(self) -> None:
+        """Close the environment; harmless when closed."""
+        self._env.close()
+
+    def _write(self, batch: Batch, blocks: list[tuple[int, int, bytes]]) -> Totals:
+        databases = self._databases
+        totals = Totals(
+            self.totals.captures + batch.rows,
+            self.totals.blocks + len(blocks),
+            self.totals.losses + len(batch.losses),
+            max(self.totals.last_ns, *(last for _, last, _ in blocks), 0),
+        )
+        with self._env.begin(write=True) as transaction:
+            for sequence, (first_ns, _, block) in enumerate(blocks, self.totals.blocks):
+                key = environment.time_key(first_ns, sequence)
+                if not transaction.put(key, block, overwrite=False, db=databases[environment.CAPTURES]):
+                    raise RunError(f"capture block {sequence} is already stored in {self._path}")
+            for sequence, loss in enumerate(batch.losses, self.totals.losses):
+                key = environment.time_key(loss.begin_ns, sequence)
+                if not transaction.put(key, encode_record(loss), overwrite=False, db=databases[environment.LEDGER]):
+                    raise RunError(f"ledger row {sequence} is already stored in {self._path}")
+            for number, attachment in batch.attachments.items():
+                key = environment.number_key(number)
+                transaction.put(key, encode_record(attachment), db=databases[environment.TARGETS])
+            for crawl in batch.crawls:
+                key = environment.number_key(crawl.number)
+                transaction.put(key, encode_record(crawl), db=databases[environment.CRAWLS])
+            for name in Totals.__dataclass_fields__:
+                value = environment.number_key(getattr(totals, name))
+                transaction.put(name.encode(), value, db=databases[environment.META])
+        return totals
+
+    def _blocks(self, batch: Batch) -> list[tuple[int, int, bytes]]:
+        """Return the batch's captures as (first time, last time, block), rows in time order."""
+        if not batch.rows:
+            return []
+        captures = Captures.concat(batch.captures, self._id_bytes)
+        order = np.argsort(captures.time_ns, kind="stable")
+        blocks = []
+        for rows in np.array_split(order, max(1, len(order) // self._limits.block_rows)):
+            block = captures.take(rows)
+            blocks.append((int(block.time_ns[0]), int(block.time_ns[-1]), encode_captures(block)))
+        return blocks
+
+    def _read_totals(self) -> Totals:
+        stored = dict(environment.items(self._env, self._databases[environment.META]))
+        numbers = {name: stored.get(name.encode()) for name in Totals.__dataclass_fields__}
+        return Totals(**{name: environment.parse_number(value) for name, value in numbers.items() if value is not None})
+
+    def _check_free(self) -> None:
+        free = self._free()
+        if free < self._limits.min_free_bytes:
+            raise RunError(
+                f"disk full: {free / _MIB:.1f} MiB free for {self._path}, "
+                f"{self._limits.min_free_bytes / _MIB:.1f} MiB are kept to seal the run"
+            )
+
+    def _grow(self) -> None:
+        if self._map_size >= self._limits.max_map_size:
+            raise RunError(f"store full: {self._path} has reached its limit of {self._limits.max_map_size} bytes")
+        self._map_size = min(2 * self._map_size, self._limits.max_map_size)
+        with environment.lmdb_errors(f"cannot grow {self._path} to {self._map_size} bytes"):
+            self._env.set_mapsize(self._map_size)
+
+    def _free(self) -> int:
+        try:
+            disk = os.statvfs(self._path.parent)
+        except OSError as error:
+            raise RunError(f"cannot read free space of {self._path}: {error.strerror}") from None
+        return disk.f_bavail * disk.f_frsize
+
+    def _reason(self, error: lmdb.Error, blocks: list[tuple[int, int, bytes]]) -> str:
+        text = os.strerror(error.code) if error.code > 0 else str(error)
+        # A write cut short is EIO to LMDB, be the disk full or failing.
+        wanted = _MIB + sum(len(block) for _, _, block in blocks)
+        if error.code in _DISK_FULL or (error.code == errno.EIO and self._free() < wanted):
+            return f"disk full: cannot write {self._path} ({text})"
+        return f"cannot write {self._path} ({text})"
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """How many attachments and crawls are stored, and the ledger's counts by name."""
+
+    attachments: int
+    crawls: int
+    losses: dict[str, int]
+
+
+def count_records(folder: Path) -> Records:
+    """Count the records of a store that no one writes; raises RunError."""
+    env = environment.open_readonly(folder / CAPTURE_STORE, live=False)
+    try:
+        databases = environment.open_databases(env, environment.CAPTURE_DATABASES)
+        losses: dict[str, int] = {}
+        for _, value in environment.items(env, databases[environment.LEDGER]):
+            loss = decode_loss(value)
+            losses[loss.name] = losses.get(loss.name, 0) + loss.count
+        with environment.begin_read(env) as transaction:
+            attachments = transaction.stat(databases[environment.TARGETS])["entries"]
+            crawls = transaction.stat(databases[environment.CRAWLS])["entries"]
+    finally:
+        env.close()
+    return Records(attachments, crawls, losses)
