@@ -6,7 +6,7 @@ Implementations are pure: no clock, no random source, no socket. Transactions an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +21,8 @@ class Scan:
 
     kind: uint8[n] (Kind; OTHER where the row is no lookup of the overlay, or needs a full parse);
     requester_id, key: uint8[n, L], zero where kind is OTHER; flags uint16[n]; version uint32[n]; port uint16[n].
+    malformed: the rows found to be no message of the overlay, with `Message.reason` as `parse` names it. Rows of kind
+    OTHER that are not among them were not read to the end: pings, replies, errors, or junk that resembles them.
     """
 
     kind: NDArray[np.uint8]
@@ -29,6 +31,7 @@ class Scan:
     flags: NDArray[np.uint16]
     version: NDArray[np.uint32]
     port: NDArray[np.uint16]
+    malformed: dict[int, str] = field(default_factory=dict)
 
 
 class Contact(NamedTuple):

@@ -1,0 +1,71 @@
+"""Mainline as the rest of montra sees it: the answers to the questions of `montra.overlays.base.Overlay`."""
+
+from __future__ import annotations
+
+from montra.datagrams import DatagramBatch
+from montra.overlays.base import Message, Scan
+from montra.overlays.mainline import clients, messages
+from montra.overlays.mainline.scan import Scanner
+
+
+class Mainline:
+    """The Mainline DHT over IPv4.
+
+    id_bytes: SHA-1 node IDs and info-hashes (BEP 5). bucket_size: K = 8 (BEP 5, "Routing Table").
+    lookup_span_ns: 60 s. The most patient client, jech/dht, asks a silent node three times, 10 s or more apart;
+    libtorrent gives it 15 s. refresh_bits: 96. libtorrent refreshes its own neighbourhood by looking for its own ID
+    with the last 8 bytes changed (seen in packets of 2.1.1); another key agrees so far with a chance of 2**-96.
+    """
+
+    def __init__(self) -> None:
+        self.name = "mainline"
+        self.id_bytes = messages.ID_BYTES
+        self.bucket_size = 8
+        self.lookup_span_ns = 60 * 10**9
+        self.refresh_bits = 96
+        self._scanner = Scanner()
+
+    def scan(self, batch: DatagramBatch) -> Scan:
+        """Find the lookups in a batch (`scan.Scanner.scan`)."""
+        return self._scanner.scan(batch)
+
+    def parse(self, data: bytes) -> Message:
+        """Parse one datagram whole (`messages.parse`)."""
+        return messages.parse(data)
+
+    def introduction(self, monitor_id: bytes, target_id: bytes, transaction: bytes) -> bytes:
+        """Return find_node for the monitor's own ID.
+
+        Any query introduces its sender (libtorrent takes it into its table on the second), and the reply to this one
+        also tells whether the target hands the monitor out, which is the nearest of all nodes to the ID asked for.
+        Not read-only, or no client would take the monitor in (BEP 43).
+        """
+        return messages.find_node(monitor_id, monitor_id, transaction)
+
+    def keep_alive(self, monitor_id: bytes, target_id: bytes, transaction: bytes) -> bytes:
+        """Return a ping: the least that keeps an entry fresh, and its reply tells of a changed ID."""
+        return messages.ping(monitor_id, transaction)
+
+    def answer(self, query: Message, monitor_id: bytes) -> bytes | None:
+        """Return what keeps the monitor in the table of the target that sent `query`, None for silence.
+
+        ping and announce_peer get our ID, find_node and get_peers an empty list of contacts with it: without `nodes`
+        rTorrent's search stalls, and a token would make libtorrent and aria2 announce to the monitor. Other methods
+        promise a service that a monitor does not have. The reply is never longer than the query: it lacks the method
+        (`1:q4:ping` has as many bytes as our `v`) and the key, which is longer than `5:nodes0:`.
+        """
+        if query.type != "query":
+            return None
+        if query.method in ("ping", "announce_peer"):
+            return messages.reply(monitor_id, query.transaction, nodes=False)
+        if query.method in ("find_node", "get_peers"):
+            return messages.reply(monitor_id, query.transaction, nodes=True)
+        return None
+
+    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes) -> bytes:
+        """Return a read-only find_node (BEP 43): the crawler's address must not take a monitor's place in a table."""
+        return messages.find_node(own_id, target, transaction, read_only=True)
+
+    def version_name(self, version: int) -> str:
+        """Name a client (`clients.version_name`)."""
+        return clients.version_name(version)
