@@ -1,0 +1,212 @@
+"""The event loop of a run: sockets and one timer under gevent's hub, all protocol in the machine it drives.
+
+Watchers are plain callbacks in the hub, one for each socket; there is no greenlet for a socket and no monkey patching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import gevent
+import gevent.event
+
+from montra.datagrams import Counters, Datagram, DatagramBatch
+from montra.endpoint.blocklist import Blocklist
+from montra.endpoint.clock import AnchoredClock
+from montra.endpoint.exchange import Exchange
+from montra.endpoint.limits import Limits, LimitSettings
+from montra.endpoint.outbox import NEVER_NS, Outbox
+from montra.endpoint.plan import AddressPlan
+from montra.endpoint.sockets import BoundSocket, Sockets
+
+_READ = 1
+#: A full send buffer is tried again so often, and given up after so long without a datagram gone.
+_RESEND_NS = 1_000_000
+_RESEND_FOR_NS = 1_000_000_000
+
+
+class Machine(Protocol):
+    """A protocol machine: told the time and what arrived, it says what to send. Knows no clock and no socket."""
+
+    def start(self, now_ns: int) -> list[Datagram]:
+        """Begin."""
+        ...
+
+    def feed(self, now_ns: int, batch: DatagramBatch) -> list[Datagram]:
+        """Take a batch; its buffer is written again after the call, so copy what is kept."""
+        ...
+
+    def tick(self, now_ns: int) -> list[Datagram]:
+        """Do what is due; called when `due` is reached, or later."""
+        ...
+
+    def due(self, now_ns: int) -> int:
+        """Return when `tick` should be called next (NEVER_NS or anything beyond the run for never)."""
+        ...
+
+
+class StopSignal(Protocol):
+    """What ends a run when set: a gevent.event.Event or its like."""
+
+    def rawlink(self, callback: Callable[[object], object], /) -> object:
+        """Call back once set, soon if it is set already."""
+        ...
+
+    def unlink(self, callback: Callable[[object], object], /) -> object:
+        """Take the callback back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DriverSettings:
+    """How to drive.
+
+    limits, blocklist: checked before every send; max_wait_s, max_waiting: how long and how many datagrams wait for the
+    limits; batch_rows: datagrams a system call; batches_per_wake: system calls for one socket before the others and the
+    timer have their turn; min_tick_s: shortest time between two ticks.
+    """
+
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    blocklist: Blocklist = field(default_factory=Blocklist)
+    max_wait_s: float = 5.0
+    max_waiting: int = 20_000
+    batch_rows: int = 128
+    batches_per_wake: int = 4
+    min_tick_s: float = 0.001
+
+
+class Driver:
+    """Drives one machine on the sockets of a plan, for one run.
+
+    counters: all drops and refusals of the endpoint by name, and what was received and sent.
+    """
+
+    def __init__(
+        self, plan: AddressPlan, sockets: Sockets, machine: Machine, settings: DriverSettings, clock: AnchoredClock
+    ) -> None:
+        self.counters = Counters()
+        self._sockets = sockets
+        self._machine = machine
+        self._batches = settings.batches_per_wake
+        self._min_tick_ns = int(settings.min_tick_s * 1e9)
+        self._clock = clock
+        self._exchange = Exchange(plan, sockets, settings.batch_rows, self.counters)
+        self._outbox = Outbox(
+            Limits(settings.limits), settings.blocklist, settings.max_wait_s, settings.max_waiting, self.counters
+        )
+        self._unsent: list[Datagram] = []  # let out by the outbox, but the send buffer was full
+        self._progress_ns = 0
+        self._ticked_ns = 0
+        self._loop = gevent.get_hub().loop
+        self._timer = self._loop.timer(0.0)
+        self._armed_ns = NEVER_NS
+        self._over = gevent.event.Event()
+        self._failure: BaseException | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Datagrams that wait to be sent."""
+        return len(self._outbox) + len(self._unsent)
+
+    def run(self, until_ns: int | None = None, stop: StopSignal | None = None) -> None:
+        """Run until a time of the run's clock or until `stop` is set, whichever is first; None is never.
+
+        Blocks the calling greenlet. Runs once; the sockets stay open, they are the caller's. Whatever the machine
+        raises ends the run and is raised here, the counters being complete by then.
+        """
+        watchers = [self._loop.io(bound.socket.fileno(), _READ) for bound in self._sockets.bound]
+        # not gevent.wait(): it may not be woken from another thread, this may (as Event.wait)
+        if stop is not None:
+            stop.rawlink(self._stopped)
+        try:
+            self._begin()
+            for watcher, bound in zip(watchers, self._sockets.bound, strict=True):
+                watcher.start(self._guard, self._read, bound)
+            while not self._over.is_set():
+                left = None if until_ns is None else (until_ns - self._clock.now_ns()) / 1e9
+                if left is not None and left <= 0:
+                    break
+                self._over.wait(left)
+        finally:
+            self._over.set()
+            if stop is not None:
+                stop.unlink(self._stopped)
+            self._timer.stop()
+            self._timer.close()
+            for watcher in watchers:
+                watcher.stop()
+                watcher.close()
+            self._exchange.settle_drops()
+            self._outbox.discard()
+            self._give_up_unsent("outbox_discarded")
+        if self._failure is not None:
+            raise self._failure
+
+    def _begin(self) -> None:
+        now_ns = self._clock.now_ns()
+        self._outbox.offer(now_ns, self._machine.start(now_ns))
+        self._send(now_ns)
+        self._arm()
+
+    def _stopped(self, _: object) -> None:
+        self._over.set()
+
+    def _guard(self, callback: Callable[..., None], *args: BoundSocket) -> None:
+        """Run a callback of the hub. What it raises would only be printed there: keep it for `run` and stop."""
+        if self._over.is_set():
+            return
+        try:
+            callback(*args)
+            self._arm()
+        except BaseException as error:
+            self._failure = error
+            self._over.set()
+
+    def _read(self, bound: BoundSocket) -> None:
+        more = True
+        for _ in range(self._batches):
+            now_ns = self._clock.now_ns()
+            batch, more = self._exchange.receive(bound, now_ns, self._clock.offset_ns())
+            if batch is not None:
+                self._outbox.offer(now_ns, self._machine.feed(now_ns, batch), answers=True)
+            if not more:
+                break
+        self._send(self._clock.now_ns())
+
+    def _tick(self) -> None:
+        self._armed_ns = NEVER_NS
+        now_ns = self._clock.now_ns()
+        if self._machine.due(now_ns) <= now_ns and now_ns - self._ticked_ns >= self._min_tick_ns:
+            self._ticked_ns = now_ns
+            self._outbox.offer(now_ns, self._machine.tick(now_ns))
+        self._send(now_ns)
+
+    def _send(self, now_ns: int) -> None:
+        # as long as some are left nothing follows them: the outbox is where datagrams wait and age
+        fresh = not self._unsent
+        sending = self._outbox.ready(now_ns) if fresh else self._unsent
+        self._unsent = self._exchange.send(sending)
+        if fresh or len(self._unsent) < len(sending):
+            self._progress_ns = now_ns
+        elif now_ns - self._progress_ns >= _RESEND_FOR_NS:
+            self._give_up_unsent("send_eagain")
+
+    def _give_up_unsent(self, name: str) -> None:
+        self.counters.add(name, len(self._unsent))
+        self._unsent = []
+
+    def _arm(self) -> None:
+        """Set the timer to what is due first, unless it is set so already."""
+        now_ns = self._clock.now_ns()
+        due_ns = max(self._machine.due(now_ns), self._ticked_ns + self._min_tick_ns)
+        due_ns = min(due_ns, now_ns + _RESEND_NS if self._unsent else self._outbox.due())
+        if due_ns == self._armed_ns:
+            return
+        self._timer.stop()
+        self._timer.close()
+        self._armed_ns = due_ns
+        if due_ns < NEVER_NS:
+            self._timer = self._loop.timer(max(0.0, (due_ns - now_ns) / 1e9))
+            self._timer.start(self._guard, self._tick, update=True)
