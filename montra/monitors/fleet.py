@@ -1,0 +1,278 @@
+"""The fleet: monitors attached to all targets of a zone, as one sans-I/O machine.
+
+The crawl says who is there (`found`, `changed`, `gone`) and what they hand out (`own_view`); the endpoint hands in
+what arrived (`feed`) and calls `tick` when `due`. The parts decide: admission, who gets a monitor; timetable, when
+each speaks; dialogue, what it answers (its own target, nobody else); visibility, whether it is handed out. Lookups of
+strangers become captures by array operations alone.
+
+Counters. Nodes: found, own_address, bad_address, outside_zone, unstable_id, waiting_full, sybil; refused for now, they
+wait: max_monitors, pool_exhausted. Received: captured, captured_from_target, late (of those: for a monitor that
+lingers), idle_local (no monitor there), stranger_other, late_target, target_limited, malformed_*,
+unmatched_reply, foreign_id_query, replies, error_replies, target_queries (not answered), answered_queries. Sent:
+introductions, keep_alives. Life: attached, accepted, visible_by_reply, visible_by_view, not_visible, dropped,
+visible_gaps_merged, probes, no_other_address, and how attachments ended: changed_id, moved, silent, gone, sealed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from random import Random
+
+import numpy as np
+
+from montra.datagrams import Counters, Datagram, DatagramBatch
+from montra.monitors.admission import Admission
+from montra.monitors.capture import capture
+from montra.monitors.dialogue import Dialogue
+from montra.monitors.pool import AddressPool
+from montra.monitors.roster import Roster, Target, address_key
+from montra.monitors.settings import FleetSettings
+from montra.monitors.table import State
+from montra.monitors.timetable import Timetable
+from montra.monitors.visibility import Visibility
+from montra.monitors.wheel import Rows
+from montra.overlays.base import Overlay, Scan
+from zone_store.captures import Attachment, Captures, Kind
+from zone_store.keyspace.zone import Zone
+
+
+@dataclass(slots=True)
+class FleetOutput:
+    """What a batch brought: answers to send and lookups to keep."""
+
+    outgoing: list[Datagram]
+    captures: Captures
+
+
+class Fleet:
+    """All monitors of one window. Every method takes the time; nothing is sent but what `feed` and `tick` return."""
+
+    def __init__(
+        self, overlay: Overlay, zone: Zone, pool: AddressPool, rng: Random, settings: FleetSettings | None = None
+    ) -> None:
+        self.settings = settings or FleetSettings()
+        self.counters = Counters()
+        self._overlay = overlay
+        self._zone = zone
+        self._pool = pool
+        self._roster = Roster(pool, overlay.id_bytes, self.settings, self.counters)
+        self._timetable = Timetable(self._roster.table, self.settings, rng)
+        self._visibility = Visibility(self._roster, self._timetable, self.settings, self.counters)
+        self._dialogue = Dialogue(overlay, self._roster, self._timetable, self._visibility, self.counters)
+        self._admission = Admission(zone, pool, self.settings, self.counters)
+        self._waiting = self._admission.waiting
+
+    # What the crawl says
+
+    def found(self, now_ns: int, node_id: bytes, ip: int, port: int, version: bytes = b"") -> None:
+        """A node of the zone answers at this address: it will get a monitor, unless it is excluded (counted)."""
+        row = self._roster.row_of(ip, port)
+        if row < 0:
+            target = Target(node_id, ip, port, int.from_bytes(version[:4].ljust(4, b"\0"), "big"), now_ns)
+            self._admission.meet(now_ns, target)
+        elif self._roster.table.target(row) != node_id:
+            self._change(now_ns, row, node_id)
+
+    def changed(self, now_ns: int, old_id: bytes, node_id: bytes, ip: int, port: int, in_zone: bool) -> None:
+        """The node at this address answers under another ID: its monitor ends; another begins if it is in the zone."""
+        if in_zone:
+            self.found(now_ns, node_id, ip, port)
+            return
+        row = self._roster.row_of(ip, port)
+        if row >= 0 and self._roster.table.target(row) == old_id:
+            self._end(now_ns, row, "changed_id")
+        self._admission.forget(address_key(ip, port), old_id)
+
+    def gone(self, now_ns: int, node_id: bytes, ip: int, port: int) -> None:
+        """The crawl lost this node: its monitor ends."""
+        row = self._roster.row_of(ip, port)
+        if row >= 0 and self._roster.table.target(row) == node_id:
+            self._end(now_ns, row, "gone")
+        self._admission.forget(address_key(ip, port), node_id)
+
+    def own_view(self, now_ns: int, ip: int, port: int, own: tuple[tuple[bytes, int, int], ...]) -> None:
+        """A target told the crawler whom it hands out near its own ID; `own` are our contacts (ID, ip, port) in it."""
+        row = self._roster.row_of(ip, port)
+        if row < 0:
+            self._admission.seen(now_ns, ip, port)
+        elif self._visibility.view(now_ns, row, own):
+            self._move(now_ns, row)
+
+    # What the endpoint says
+
+    def feed(self, now_ns: int, batch: DatagramBatch, scan: Scan) -> FleetOutput:
+        """Take in what arrived at the monitors' addresses; answers go to the monitors' own targets only."""
+        table = self._roster.table
+        rows = self._roster.rows_at(batch.local)
+        held = rows >= 0  # elsewhere the row is -1, and what the table says of that is not used
+        from_target = held & (table.target_ip[rows] == batch.source_ip) & (table.target_port[rows] == batch.source_port)
+        lookup = held & (scan.kind != Kind.OTHER)
+        stranger = held & ~lookup & ~from_target
+        malformed = [reason for row, reason in scan.malformed.items() if stranger[row]]
+        kept = np.flatnonzero(lookup)
+        for name, which in (
+            ("captured", lookup),
+            ("captured_from_target", lookup & from_target),
+            ("late", lookup & (table.state[rows] == State.LINGERING)),
+            ("idle_local", ~held),
+        ):
+            self.counters.add(name, int(np.count_nonzero(which)))
+        self.counters.merge((f"malformed_{reason}", n) for reason, n in Counter(malformed).items())
+        self.counters.add("stranger_other", int(np.count_nonzero(stranger)) - len(malformed))
+        captures = capture(batch, scan, kept, table.number[rows[kept]], from_target[kept])
+        heard = np.flatnonzero(from_target)
+        outgoing = self._converse(now_ns, batch, rows, heard) if len(heard) else []
+        return FleetOutput(outgoing, captures)
+
+    def tick(self, now_ns: int) -> list[Datagram]:
+        """Attach waiting targets and do what is due; returns introductions and keep-alives to send."""
+        fresh = self._attach(now_ns)
+        due = self._timetable.fire(now_ns, np.array(fresh, np.intp))
+        for row in due.over.tolist():
+            self._roster.give_back(row)
+        if len(due.over):
+            self._waiting.unblock()
+        self._roster.table.probing[due.probe] = True
+        outgoing = self._send(now_ns, due.introduce, introduce=True) + self._send(
+            now_ns, due.keep_alive, introduce=False
+        )
+        for row in due.silent.tolist():
+            self._give_up(now_ns, row)
+        return outgoing
+
+    def due(self, now_ns: int) -> int:
+        """Return when `tick` has something to do next (perhaps now, never before), 2**63 - 1 for never."""
+        return max(now_ns, min(self._timetable.next_ns(), self._waiting.due_ns()))
+
+    # What others ask
+
+    def take_changed(self) -> list[Attachment]:
+        """Return the attachments whose stored row changed since the last call; to be called every few seconds."""
+        return self._roster.take_changed()
+
+    def take_probes(self) -> list[tuple[int, int, bytes]]:
+        """Return the targets (ip, port, node ID) that the crawler should ask for a view now."""
+        table = self._roster.table
+        rows = np.flatnonzero(table.probing)
+        table.probing[rows] = False
+        self.counters.add("probes", len(rows))
+        return [(int(table.target_ip[row]), int(table.target_port[row]), table.target(row)) for row in rows.tolist()]
+
+    def seal(self, now_ns: int) -> list[Attachment]:
+        """End every attachment ("sealed"); returns these and all others not yet taken. The fleet is over then."""
+        self._waiting.clear()
+        for row in self._roster.table.attached().tolist():
+            self._end(now_ns, row, "sealed")
+        return self.take_changed()
+
+    def states(self) -> dict[str, int]:
+        """Count monitors by state; "waiting" are targets found that have none yet."""
+        counts = np.bincount(self._roster.table.state, minlength=len(State)).tolist()
+        return {state.name.lower(): counts[state] for state in State} | {"waiting": len(self._waiting)}
+
+    def states_by_version(self) -> dict[int, dict[str, int]]:
+        """Count attached monitors by their target's client version and state: which clients hand a monitor out."""
+        table = self._roster.table
+        rows = table.attached()
+        pairs, counts = np.unique(
+            np.stack([table.version[rows], table.state[rows]], axis=1), axis=0, return_counts=True
+        )
+        found: dict[int, dict[str, int]] = {}
+        for (version, state), n in zip(pairs.tolist(), counts.tolist(), strict=True):
+            found.setdefault(version, {})[State(state).name.lower()] = n
+        return found
+
+    def keep_alive_lateness_s(self, share: float = 0.99) -> float:
+        """Return the lateness in seconds that this share of recent keep-alives did not exceed."""
+        return self._timetable.keep_alive_lateness_s(share)
+
+    # Attaching and ending
+
+    def _attach(self, now_ns: int) -> list[int]:
+        """Attach the next round of waiting targets; returns their rows."""
+        rows: list[int] = []
+        targets = self._waiting.take(now_ns)
+        for done, target in enumerate(targets):
+            if self._roster.at_ip(target.ip) >= self.settings.max_ids_per_ip:
+                self.counters.add("sybil")
+                continue
+            local = None if self._roster.table.full else self._acquire(target)
+            if local is None:
+                self.counters.add("max_monitors" if self._roster.table.full else "pool_exhausted")
+                self._waiting.block(targets[done:])
+                break
+            rows.append(self._roster.attach(target, local))
+            self._timetable.begin(now_ns, rows[-1])
+        self.counters.add("attached", len(rows))
+        return rows
+
+    def _acquire(self, target: Target) -> int | None:
+        local = self._pool.acquire(target.node_id, target.tried)
+        return local if local is not None or not target.tried else self._pool.acquire(target.node_id)
+
+    def _end(self, now_ns: int, row: int, reason: str) -> None:
+        self.counters.add(reason)
+        self._roster.end(now_ns, row, reason)
+        self._timetable.linger(now_ns, row)
+        self._timetable.arm(now_ns, np.array([row]))
+
+    def _change(self, now_ns: int, row: int, node_id: bytes) -> None:
+        """The node has another ID: end its attachment, and let it wait for a monitor beside the new ID."""
+        target = self._roster.target(row)
+        self._end(now_ns, row, "changed_id")
+        self._admission.change(now_ns, target, node_id)
+
+    def _move(self, now_ns: int, row: int) -> bool:
+        """Give a target a monitor at another address, if there is one; else the old one goes on. Tells which."""
+        target = self._roster.target(row)
+        if target.moves >= self.settings.max_moves:
+            return False
+        local = None if self._roster.table.full else self._pool.acquire(target.node_id, target.tried)
+        if local is None:
+            self.counters.add("no_other_address")
+            return False
+        self._end(now_ns, row, "moved")
+        row = self._roster.attach(replace(target, moves=target.moves + 1), local)
+        self.counters.add("attached")
+        self._timetable.begin(now_ns, row)
+        self._timetable.arm(now_ns, np.array([row]))
+        return True
+
+    def _give_up(self, now_ns: int, row: int) -> None:
+        """The target is silent. If the crawl still sees it, only this monitor is unheard: try another address."""
+        table = self._roster.table
+        if table.seen_ns[row] > table.heard_ns[row]:
+            if not self._move(now_ns, row):
+                self._end(now_ns, row, "silent")
+        else:
+            self._admission.silent(self._roster.target(row))
+            self._end(now_ns, row, "silent")
+
+    # Packets
+
+    def _converse(self, now_ns: int, batch: DatagramBatch, rows: Rows, heard: Rows) -> list[Datagram]:
+        """Take in the targets' own packets, one by one."""
+        outgoing: list[Datagram] = []
+        for i in heard.tolist():
+            row = int(rows[i])
+            answer, other_id = self._dialogue.hear(now_ns, row, batch.payload(i))
+            if answer is not None:
+                outgoing.append(self._roster.datagram(row, answer))
+            if other_id:
+                self._change(now_ns, row, other_id)
+        self._timetable.arm(now_ns, np.unique(rows[heard]))
+        return outgoing
+
+    def _send(self, now_ns: int, rows: Rows, *, introduce: bool) -> list[Datagram]:
+        """Return the queries of a tick; every first introduction of an attachment is noted."""
+        table = self._roster.table
+        self.counters.add("introductions" if introduce else "keep_alives", len(rows))
+        build = self._overlay.introduction if introduce else self._overlay.keep_alive
+        for row in rows[table.introduced_ns[rows] == 0].tolist():
+            table.introduced_ns[row] = now_ns
+            self._roster.mark(row)
+        return [
+            self._roster.datagram(row, build(table.monitor(row), table.target(row), self._dialogue.transaction(row)))
+            for row in rows.tolist()
+        ]

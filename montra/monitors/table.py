@@ -1,0 +1,179 @@
+"""The fleet's memory: one row for each monitor, one numpy column for each thing known of it.
+
+Columns grow by doubling up to a fixed number of rows; rows given back are used again before new ones. A monitor's own
+ID is not stored: it is its target's with the last bit flipped, the closest ID there is to the target's own.
+"""
+
+from __future__ import annotations
+
+from array import array
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from montra.monitors.wheel import NEVER, Rows
+
+_FIRST_ROWS = 256
+
+
+class State(IntEnum):
+    """Where a monitor stands with its target."""
+
+    IDLE = 0  # row without a monitor
+    INTRODUCED = 1  # introduction sent, nothing heard
+    ACCEPTED = 2  # the target answered or queried us
+    VISIBLE = 3  # the target hands the monitor out
+    HIDDEN = 4  # accepted, yet not handed out when looked at
+    LINGERING = 5  # ended: still listening for late copies, silent to everybody
+
+
+class Round(IntEnum):
+    """What the row's send timer is about."""
+
+    FIRST = 0  # the attachment's first introduction: a pair and its repeats
+    AGAIN = 1  # a later introduction: a pair
+    KEEP_ALIVE = 2
+
+
+#: Why an attachment ended, by the code in the `reason` column; "" while it lasts.
+REASONS = ("", "silent", "changed_id", "moved", "gone", "sealed")
+
+_COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
+    ("state", np.uint8),
+    ("round", np.uint8),
+    ("step", np.uint8),
+    ("outstanding", np.uint8),
+    ("failures", np.uint8),
+    ("unseen", np.uint8),
+    ("absent", np.uint8),
+    ("moves", np.uint8),
+    ("changes", np.uint8),
+    ("probes", np.uint8),
+    ("reason", np.uint8),
+    ("judged", np.bool_),
+    ("probing", np.bool_),
+    ("changed", np.bool_),
+    ("target_port", np.uint16),
+    ("local", np.int32),
+    ("number", np.uint32),
+    ("target_ip", np.uint32),
+    ("version", np.uint32),
+    ("transaction", np.uint32),
+    ("found_ns", np.int64),
+    ("introduced_ns", np.int64),
+    ("accepted_ns", np.int64),
+    ("visible_ns", np.int64),
+    ("absent_ns", np.int64),
+    ("lost_ns", np.int64),
+    ("heard_ns", np.int64),
+    ("seen_ns", np.int64),
+    ("round_ns", np.int64),
+    ("sent_ns", np.int64),
+    ("allowed_ns", np.int64),
+    ("send_ns", np.int64),
+    ("probe_ns", np.int64),
+)
+
+
+class MonitorTable:
+    """Columns of monitors; times in nanoseconds, 0 = has not happened, NEVER = no timer.
+
+    target_id uint8[rows, L]; target_ip/target_port; local: index of the monitor's own address; number: the
+    attachment's; version: the target's `v` as a number. round, step: place in the timetable, begun at round_ns, last
+    introduction at sent_ns; send_ns, probe_ns: next query, next wish for a view; transaction, outstanding: of the
+    queries sent in this round, and how many of them are unanswered. failures: rounds unanswered in a row; unseen:
+    verifications failed in a row; judged: the last introduction's success was looked at; absent, absent_ns: views
+    without us since the last one with us, and the first of them; probing, probes: a view is wanted, asked for so often
+    in vain; heard_ns, seen_ns: last sign of life to us, to the crawler; allowed_ns: when the target's packet allowance
+    is whole again; moves, changes: addresses tried before, ID changes seen; changed: not yet reported.
+    """
+
+    state: NDArray[np.uint8]
+    round: NDArray[np.uint8]
+    step: NDArray[np.uint8]
+    outstanding: NDArray[np.uint8]
+    failures: NDArray[np.uint8]
+    unseen: NDArray[np.uint8]
+    absent: NDArray[np.uint8]
+    moves: NDArray[np.uint8]
+    changes: NDArray[np.uint8]
+    probes: NDArray[np.uint8]
+    reason: NDArray[np.uint8]
+    judged: NDArray[np.bool_]
+    probing: NDArray[np.bool_]
+    changed: NDArray[np.bool_]
+    target_port: NDArray[np.uint16]
+    local: NDArray[np.int32]
+    number: NDArray[np.uint32]
+    target_ip: NDArray[np.uint32]
+    version: NDArray[np.uint32]
+    transaction: NDArray[np.uint32]
+    found_ns: NDArray[np.int64]
+    introduced_ns: NDArray[np.int64]
+    accepted_ns: NDArray[np.int64]
+    visible_ns: NDArray[np.int64]
+    absent_ns: NDArray[np.int64]
+    lost_ns: NDArray[np.int64]
+    heard_ns: NDArray[np.int64]
+    seen_ns: NDArray[np.int64]
+    round_ns: NDArray[np.int64]
+    sent_ns: NDArray[np.int64]
+    allowed_ns: NDArray[np.int64]
+    send_ns: NDArray[np.int64]
+    probe_ns: NDArray[np.int64]
+    target_id: NDArray[np.uint8]
+
+    def __init__(self, id_bytes: int, max_rows: int) -> None:
+        self._max_rows = max_rows
+        self.rows = min(_FIRST_ROWS, max_rows)
+        for name, dtype in _COLUMNS:
+            setattr(self, name, np.zeros(self.rows, dtype))
+        self.target_id = np.zeros((self.rows, id_bytes), np.uint8)
+        self._idle = array("i", reversed(range(self.rows)))
+
+    def take(self) -> int:
+        """Return an idle row, all its columns zero and its timers NEVER; raises IndexError when `full`."""
+        if not self._idle:
+            self._grow()
+        row = self._idle.pop()
+        for name, _ in _COLUMNS:
+            getattr(self, name)[row] = 0
+        self.send_ns[row] = self.probe_ns[row] = NEVER
+        return row
+
+    def give_back(self, row: int) -> None:
+        """Return a row to the idle pool."""
+        self.state[row] = State.IDLE
+        self._idle.append(row)
+
+    @property
+    def idle(self) -> int:
+        """Rows in the idle pool."""
+        return len(self._idle)
+
+    @property
+    def full(self) -> bool:
+        """Whether every row there may be has a monitor, those that linger included."""
+        return not self._idle and self.rows == self._max_rows
+
+    def attached(self) -> Rows:
+        """Return the rows whose attachment lasts, ascending."""
+        return np.flatnonzero((self.state != State.IDLE) & (self.state != State.LINGERING))
+
+    def target(self, row: int) -> bytes:
+        """Return the target's ID."""
+        return bytes(self.target_id[row])
+
+    def monitor(self, row: int) -> bytes:
+        """Return the monitor's own ID: the target's, its last bit flipped."""
+        target = self.target(row)
+        return target[:-1] + bytes((target[-1] ^ 1,))
+
+    def _grow(self) -> None:
+        more = min(self.rows, self._max_rows - self.rows)
+        for name, dtype in _COLUMNS:
+            setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, dtype)]))
+        self.target_id = np.concatenate([self.target_id, np.zeros((more, self.target_id.shape[1]), np.uint8)])
+        self._idle.extend(reversed(range(self.rows, self.rows + more)))
+        self.rows += more

@@ -1,0 +1,223 @@
+"""When each monitor speaks: introductions, keep-alives, and wishes for a view of its target.
+
+All rows due at a tick are advanced together. A row's queries come in rounds:
+
+    FIRST       two introductions 200 ms apart (libtorrent shows a peer at its second query), then one every 5 s, four
+                at most, until the target answers, queries us, or is seen handing us out
+    AGAIN       the same pair without repeats: after a round without an answer, or when a view lacked us
+    KEEP_ALIVE  one query, every six minutes or so
+
+A round without an answer is a failure; the next round is AGAIN after a longer wait each time, and after a fixed number
+of failures in a row the row is reported as silent. All queries of a round carry one transaction, so that a slow answer
+to the first still counts. What goes to one target, answers included, is charged to its allowance of a packet a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from montra.monitors.settings import FleetSettings, nanoseconds
+from montra.monitors.table import MonitorTable, Round, State
+from montra.monitors.wheel import Rows, TimerWheel
+
+_LATENESS_KEPT = 4096
+
+
+@dataclass(slots=True)
+class Due:
+    """Rows to act on: send an introduction, send a keep-alive, ask for a view, give up, take back after lingering."""
+
+    introduce: Rows
+    keep_alive: Rows
+    probe: Rows
+    silent: Rows
+    over: Rows
+
+
+class Timetable:
+    """Timers and rounds of the rows of a table. `arm` must follow every change of a row's send_ns or probe_ns."""
+
+    def __init__(self, table: MonitorTable, settings: FleetSettings, rng: Random) -> None:
+        self._table = table
+        self._rng = rng
+        self._settings = settings
+        self._wheel = TimerWheel(table.rows, nanoseconds(settings.tick_s))
+        self._waits = np.array([nanoseconds(wait) for wait in settings.reintroduce_s], np.int64)
+        self._second = nanoseconds(settings.second_introduction_s)
+        self._repeat = nanoseconds(settings.repeat_s)
+        self._timeout = nanoseconds(settings.reply_timeout_s)
+        self._keep_alive = nanoseconds(settings.keep_alive_s)
+        self._verify = nanoseconds(settings.verify_delay_s)
+        self._view_every = nanoseconds(settings.view_every_s)
+        self._probe_retry = nanoseconds(settings.probe_retry_s)
+        self._linger = nanoseconds(settings.linger_s)
+        self._packet = nanoseconds(settings.packet_interval_s)
+        self._burst = self._packet * settings.packet_burst
+        self._late = np.zeros(_LATENESS_KEPT, np.int64)
+        self._lates = 0
+
+    def next_ns(self) -> int:
+        """Return when `fire` has something to do next, NEVER if no row waits for anything."""
+        return self._wheel.next_ns()
+
+    def keep_alive_lateness_s(self, share: float = 0.99) -> float:
+        """Return the lateness in seconds that this share of the last 4096 keep-alives did not exceed."""
+        kept = self._late[: min(self._lates, _LATENESS_KEPT)]
+        return float(np.quantile(kept, share)) / 1e9 if len(kept) else 0.0
+
+    def arm(self, now_ns: int, rows: Rows) -> None:
+        """Set the timers of these (distinct) rows to the earlier of their query and their wish for a view."""
+        self._wheel.grow(self._table.rows)
+        self._wheel.schedule(now_ns, rows, np.minimum(self._table.send_ns[rows], self._table.probe_ns[rows]))
+
+    def begin(self, now_ns: int, row: int) -> None:
+        """Start the first introduction of a monitor just attached; `fire` it at once."""
+        self._table.round[row] = Round.FIRST
+        self._table.send_ns[row] = now_ns
+
+    def linger(self, now_ns: int, row: int) -> None:
+        """Let a monitor that ended be given back after its time to linger."""
+        self._table.send_ns[row] = now_ns + self._linger
+
+    def again(self, now_ns: int, row: int, failed: int) -> None:
+        """Plan another introduction; `failed` = how often the last ones failed in a row (0: at once)."""
+        wait = int(self._waits[min(failed, len(self._waits)) - 1]) if failed else 0
+        self._plan(row, Round.AGAIN, now_ns + wait)
+
+    def heard(self, now_ns: int, row: int) -> None:
+        """Note a sign of life from the target: whatever waited for one slows down to keep-alives."""
+        table = self._table
+        table.heard_ns[row] = now_ns
+        table.failures[row] = 0
+        step, kind = int(table.step[row]), int(table.round[row])
+        if step == 0:
+            # Waiting to begin a round. A keep-alive comes at its time; an introduction is still wanted if it is for
+            # the sake of being handed out, not if it was because nothing was heard.
+            if kind == Round.AGAIN and table.state[row] != State.HIDDEN:
+                self._plan(row, Round.KEEP_ALIVE, now_ns + self._interval())
+        elif step >= 2 or kind == Round.KEEP_ALIVE:
+            self._plan(row, Round.KEEP_ALIVE, now_ns + self._interval())
+        # else: the second introduction of a pair follows in any case.
+
+    def accepted(self, now_ns: int, row: int) -> None:
+        """Plan the first look whether the target hands the monitor out (after the pair, if that is not complete)."""
+        if self._table.step[row] != 1 or self._table.round[row] == Round.KEEP_ALIVE:
+            self._table.probe_ns[row] = now_ns + self._verify
+
+    def shown(self, now_ns: int, row: int) -> None:
+        """Note that the target hands the monitor out: introductions end."""
+        if self._table.round[row] != Round.KEEP_ALIVE and self._table.step[row] != 1:
+            self._plan(row, Round.KEEP_ALIVE, now_ns + self._interval())
+
+    def viewed(self, now_ns: int, row: int) -> None:
+        """Note that a view of the target came: the next one is asked for only if the crawl brings none for long."""
+        table = self._table
+        table.probes[row] = 0
+        table.probing[row] = False
+        if table.judged[row] or table.state[row] == State.VISIBLE:
+            table.probe_ns[row] = now_ns + self._view_every
+
+    def allows(self, now_ns: int, row: int) -> bool:
+        """Tell whether one more packet may pass between target and monitor now, and charge it if so."""
+        used = max(int(self._table.allowed_ns[row]), now_ns) + self._packet
+        if used - now_ns > self._burst:
+            return False
+        self._table.allowed_ns[row] = used
+        return True
+
+    def verifiable(self, now_ns: int, row: int) -> bool:
+        """Tell whether a view without the monitor says that its last introduction failed."""
+        table = self._table
+        return not table.judged[row] and now_ns >= int(table.sent_ns[row]) + self._verify
+
+    def fire(self, now_ns: int, fresh: Rows) -> Due:
+        """Advance all rows whose timer is due, and those `fresh` ones that have none yet."""
+        table = self._table
+        rows = np.concatenate([self._wheel.drain(now_ns), fresh])
+        if not len(rows):
+            return Due(rows, rows, rows, rows, rows)
+        ended = table.state[rows] == State.LINGERING
+        over, rows = rows[ended], rows[~ended]
+        probe = rows[table.probe_ns[rows] <= now_ns]
+        waits = self._probe_retry << np.minimum(table.probes[probe], 20).astype(np.int64)
+        table.probe_ns[probe] = now_ns + np.minimum(waits, self._view_every)
+        table.probes[probe] = np.minimum(table.probes[probe], 20) + 1
+        introduce, keep_alive, silent = self._speak(now_ns, rows[table.send_ns[rows] <= now_ns])
+        self.arm(now_ns, rows)
+        return Due(introduce, keep_alive, probe, silent, over)
+
+    def _speak(self, now_ns: int, rows: Rows) -> tuple[Rows, Rows, Rows]:
+        """Advance rounds by one step; returns the rows to introduce, to keep alive, and those silent for too long."""
+        table = self._table
+        kind, step = table.round[rows], table.step[rows]
+        keep, first = kind == Round.KEEP_ALIVE, kind == Round.FIRST
+        queries = np.where(keep, 1, np.where(first, 2 + self._settings.repeats, 2))
+        unanswered = step >= queries
+        self._begin_round(now_ns, rows[step == 0])
+
+        since = table.round_ns[rows]
+        visible = table.state[rows] == State.VISIBLE
+        shown = visible & (table.visible_ns[rows] >= since)
+        good = (table.heard_ns[rows] >= since) | shown
+        second = ~keep & (step == 1)
+        send = ~unanswered & ~(second & shown)  # who hands us out already needs no second introduction
+
+        lateness = now_ns - table.send_ns[rows[keep & send]]
+        self._late[(self._lates + np.arange(len(lateness))) % _LATENESS_KEPT] = lateness
+        self._lates += len(lateness)
+
+        table.step[rows[~unanswered]] += 1
+        last = step + 1 == queries
+        wait = np.where(
+            step == 0, np.where(keep, self._timeout, self._second), np.where(last, self._timeout, self._repeat)
+        )
+        next_ns = np.where(second & first & ~last, since + self._repeat, now_ns + wait)
+        table.send_ns[rows] = next_ns
+        calm = rows[second & good]
+        self._plan(calm, Round.KEEP_ALIVE, now_ns + np.array([self._interval() for _ in calm], np.int64))
+        verify = rows[second & (table.accepted_ns[rows] > 0)]
+        table.probe_ns[verify] = now_ns + self._verify
+
+        introduce, keep_alive = rows[send & ~keep], rows[send & keep]
+        self._sent(now_ns, introduce)
+        self._sent(now_ns, keep_alive)
+        table.sent_ns[introduce] = now_ns
+        table.judged[introduce] = False
+        return introduce, keep_alive, self._failed(now_ns, rows[unanswered])
+
+    def _failed(self, now_ns: int, rows: Rows) -> Rows:
+        """Count a round without an answer; returns the rows that had too many."""
+        failures = self._table.failures[rows] + 1
+        self._table.failures[rows] = failures
+        silent = failures >= self._settings.max_failures
+        retry = rows[~silent]
+        waits = self._waits[np.minimum(failures[~silent], len(self._waits)) - 1]
+        self._plan(retry, Round.AGAIN, now_ns + waits)
+        return rows[silent]
+
+    def _begin_round(self, now_ns: int, rows: Rows) -> None:
+        table = self._table
+        drawn = self._rng.getrandbits(32 * len(rows)).to_bytes(4 * len(rows), "big") if len(rows) else b""
+        table.transaction[rows] = np.frombuffer(drawn, ">u4")
+        table.outstanding[rows] = 0
+        table.round_ns[rows] = now_ns
+
+    def _sent(self, now_ns: int, rows: Rows) -> None:
+        table = self._table
+        table.outstanding[rows] += 1
+        table.allowed_ns[rows] = np.maximum(table.allowed_ns[rows], now_ns) + self._packet
+
+    def _interval(self) -> int:
+        """Draw the time to the next keep-alive."""
+        jitter = self._settings.keep_alive_jitter * (2 * self._rng.random() - 1)
+        return int(self._keep_alive * (1 + jitter))
+
+    def _plan(self, rows: Rows | int, kind: Round, send_ns: NDArray[np.int64] | int) -> None:
+        """Let a round of this kind begin at a time."""
+        self._table.round[rows] = kind
+        self._table.step[rows] = 0
+        self._table.send_ns[rows] = send_ns

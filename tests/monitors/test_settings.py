@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from montra.monitors.settings import FleetSettings, nanoseconds
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_monitors": 0}, "max_monitors must be positive: 0"),
+        ({"keep_alive_s": -1.0}, "keep_alive_s must be positive: -1.0"),
+        ({"max_moves": -1}, "max_moves must be at least 0: -1"),
+        ({"reintroduce_s": ()}, "reintroduce_s must hold positive waits"),
+        ({"reintroduce_s": (2.0, 0.0)}, "reintroduce_s must hold positive waits"),
+        ({"keep_alive_jitter": 1.0}, "keep_alive_jitter must be a share below 1"),
+        ({"second_introduction_s": 5.0}, "second_introduction_s must be shorter than repeat_s"),
+        ({"max_failures": 201}, "must be at most 200"),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        FleetSettings(**settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_zero_means_never_where_it_can() -> None:
+    settings = FleetSettings(max_moves=0, repeats=0, max_id_changes=0, keep_alive_jitter=0.0)
+    assert (settings.max_moves, settings.repeats) == (0, 0)
+
+
+def test_durations_become_whole_nanoseconds() -> None:
+    assert nanoseconds(0.2) == 200_000_000
