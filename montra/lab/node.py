@@ -1,0 +1,108 @@
+"""One real DHT node: a libtorrent session of its own, with a chosen ID, on a chosen loopback address."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Set
+from typing import Any
+
+import libtorrent as lt
+
+from montra.lab.packets import Packet, direction, wanted
+from montra.lab.population import Placement
+
+LIBTORRENT_VERSION = str(lt.__version__)
+#: Alerts a node may log between two reads. A node sees a few packets a second, but each brings about ten log lines.
+ALERT_QUEUE = 20_000
+#: libtorrent's announce flag "as a seed".
+_SEED = 1
+#: The TCP port announced; nobody ever connects.
+_ANNOUNCED_PORT = 6881
+
+_QUIET = lt.alert.category_t.dht_notification
+_LOGGING = lt.alert.category_t.dht_notification | lt.alert.category_t.dht_log_notification
+# All that is not the DHT is off. What shapes the DHT's own behaviour stays at libtorrent's defaults, so that the nodes
+# behave as those outside do.
+_BASE: lt.settings_pack = {
+    "enable_dht": False,
+    "enable_lsd": False,
+    "enable_upnp": False,
+    "enable_natpmp": False,
+    "enable_incoming_tcp": False,
+    "enable_outgoing_tcp": False,
+    "dht_bootstrap_nodes": "",
+    "aio_threads": 0,
+    "hashing_threads": 0,
+    "alert_queue_size": ALERT_QUEUE,
+}
+
+
+class AlertsLostError(Exception):
+    """The log of node `index` overflowed, so packets are missing from the truth."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"the log of node {index} overflowed")
+        self.index = index
+
+
+class LabNode:
+    """A running node. `known` are addresses saved by its last session: it bootstraps from them."""
+
+    def __init__(self, index: int, place: Placement, known: Iterable[tuple[str, int]], logging: bool) -> None:
+        self.index = index
+        self.place = place
+        #: IDs in the live routing table, as of the last answer to `ask_table`; None while it is awaited.
+        self.table: set[bytes] | None = None
+        mask = _LOGGING if logging else _QUIET
+        settings: lt.settings_pack = {**_BASE, "listen_interfaces": f"{place.ip}:{place.port}", "alert_mask": mask}
+        self._session = lt.session(settings)
+        # The ID can only be chosen through the saved state, and only before the DHT starts; read_session_params, which
+        # replaces load_state, loses it.
+        saved: Any = {
+            b"dht state": {
+                b"node-id": [place.node_id + socket.inet_aton(place.ip)],
+                b"nodes": [socket.inet_aton(ip) + port.to_bytes(2, "big") for ip, port in known],
+            }
+        }
+        self._session.load_state(saved)
+        self._session.apply_settings({"enable_dht": True})
+
+    def meet(self, ip: str, port: int) -> None:
+        """Ask this node for contacts, and take it into the table when it answers (what BEP 5's PORT message does)."""
+        self._session.add_dht_node((ip, port))
+
+    def look_up(self, key: bytes) -> None:
+        """Start a get_peers lookup."""
+        self._session.dht_get_peers(lt.sha1_hash(key))
+
+    def announce(self, key: bytes, seed: bool) -> None:
+        """Start a get_peers lookup that ends in announce_peer."""
+        self._session.dht_announce(lt.sha1_hash(key), _ANNOUNCED_PORT, _SEED if seed else 0)
+
+    def set_logging(self, on: bool) -> None:
+        """Log packets, or not: the log costs CPU."""
+        self._session.apply_settings({"alert_mask": _LOGGING if on else _QUIET})
+
+    def ask_table(self) -> None:
+        """Ask for the live routing table; `table` has it after one of the next calls of `drain`."""
+        self.table = None
+        self._session.dht_live_nodes(lt.sha1_hash(self.place.node_id))
+
+    def drain(self, keys: Set[bytes]) -> list[Packet]:
+        """Return the queries for one of `keys` logged since the last call; raises AlertsLostError."""
+        packets = []
+        for alert in self._session.pop_alerts():
+            if isinstance(alert, lt.dht_pkt_alert):
+                found = wanted(alert.pkt_buf, keys)
+                end = direction(alert.message()) if found else None
+                if found and end:
+                    packets.append(Packet(*end, *found))
+            elif isinstance(alert, lt.dht_live_nodes_alert):
+                self.table = {bytes.fromhex(str(node["nid"])) for node in alert.nodes}
+            elif isinstance(alert, lt.alerts_dropped_alert):
+                raise AlertsLostError(self.index)
+        return packets
+
+    def close(self) -> None:
+        """Fall silent at once, without a goodbye (the DHT has none)."""
+        del self._session

@@ -1,0 +1,61 @@
+"""How long, and how soon, the zone's nodes hand out their monitors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from montra.validation.comparison import Arrivals
+from montra.validation.truth import TruthNode
+from zone_store.captures import Attachment
+
+Beside = dict[tuple[bytes, int, int], list[Attachment]]
+"""Attachments by their target's ID and address."""
+
+
+def by_target(attachments: Iterable[Attachment]) -> Beside:
+    """Return attachments by the ID and address of their target, a list for each in the order given."""
+    beside: Beside = {}
+    for attachment in attachments:
+        target = attachment.target_id, attachment.target_ip, attachment.target_port
+        beside.setdefault(target, []).append(attachment)
+    return beside
+
+
+def beside_node(node: TruthNode, beside: Beside) -> list[Attachment]:
+    """Return the attachments of a real node."""
+    return beside.get((node.node_id, node.ip, node.port), [])
+
+
+def coverage(nodes: Iterable[TruthNode], beside: Beside, since_ns: int, until_ns: int) -> float:
+    """Return the share of the nodes' life within [since_ns, until_ns) in which they were visible; NaN for no life."""
+    life = seen = 0
+    for node in nodes:
+        begin, end = max(node.up_ns, since_ns), min(node.down_ns or until_ns, until_ns)
+        if begin >= end:
+            continue
+        life += end - begin
+        intervals = [interval for attachment in beside_node(node, beside) for interval in attachment.visible]
+        at = begin
+        for first, last in sorted((first, last or end) for first, last in intervals):
+            # attachments that follow each other may overlap by the time it takes to notice
+            seen += max(0, min(last, end) - max(first, at))
+            at = max(at, min(last, end))
+    return seen / life if life else math.nan
+
+
+def arrivals(nodes: Iterable[TruthNode], beside: Beside, since_ns: int, until_ns: int) -> Arrivals:
+    """Measure the delay from start to visible, of the nodes that started within [since_ns, until_ns)."""
+    came = [node for node in nodes if since_ns <= node.up_ns < until_ns]
+    delays = []
+    for node in came:
+        begins = [first for attachment in beside_node(node, beside) for first, _ in attachment.visible]
+        if begins:
+            delays.append((min(begins) - node.up_ns) / 1e9)
+    return Arrivals(len(came), len(delays), _quantile(delays, 0.5), _quantile(delays, 0.9))
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    return float(np.quantile(values, share)) if values else math.nan
