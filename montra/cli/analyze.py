@@ -27,8 +27,8 @@ def analyze(runs: tuple[Path, ...], as_json: bool) -> None:
     def text() -> None:
         for result in results:
             console.print(
-                f"[bold]{result.run.name}[/]: {result.lookups} lookups of users, {result.maintenance} of maintenance, "
-                f"{result.announces} announces; tables in {result.out}"
+                f"[bold]{result.run.name}[/]: {result.lookups} lookups and {result.announces} announces of "
+                f"{result.requesters} requesters for {result.distinct_keys} keys; tables in {result.out}"
             )
 
     emit(as_json, [result.as_dict() for result in results], text)

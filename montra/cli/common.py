@@ -36,7 +36,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The preflight found the host unable to hold the run; `problems` has one line each."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -59,7 +59,7 @@ def clear_errors(function: Callable[P, R]) -> Callable[P, R]:
         except ConfigError as error:
             _say(error.problems)
             code = Exit.USAGE
-        except Refused as error:
+        except RefusedError as error:
             _say(error.problems)
             code = Exit.REFUSED
         except ZoneError as error:

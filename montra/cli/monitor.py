@@ -10,7 +10,7 @@ import gevent.event
 from rich.live import Live
 from rich.markup import escape
 
-from montra.cli.common import Exit, Refused, clear_errors, console, emit, json_option
+from montra.cli.common import Exit, RefusedError, clear_errors, console, emit, json_option
 from montra.cli.options import config_flags, read_config
 from montra.cli.preflight import render
 from montra.cli.session import Ended, Observer, run_window
@@ -52,11 +52,11 @@ class View(Observer):
 
 
 def refuse_what_cannot_run(config: Config) -> None:
-    """Raise Refused if the preflight says no, and say what it warns of."""
+    """Raise RefusedError if the preflight says no, and say what it warns of."""
     checks = preflight(config, host_facts())
     refused = [c for c in checks if c.level == "refuse"]
     if refused:
-        raise Refused([f"{c.name}: {c.finding}" + (f"; {c.remedy}" if c.remedy else "") for c in refused])
+        raise RefusedError([f"{c.name}: {c.finding}" + (f"; {c.remedy}" if c.remedy else "") for c in refused])
     warnings = [c for c in checks if c.level == "warn"]
     if warnings:
         console.print(render(warnings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ _FLAGS: tuple[tuple[str, str, type, str], ...] = (
 def config_flags(function: F) -> F:
     """Add the configuration file and the flags that override it, gathered as `overrides` (dotted name -> value)."""
 
+    @wraps(function)
     def gather(*args: Any, **kwargs: Any) -> Any:
         overrides = {dotted: kwargs.pop(flag.lstrip("-").replace("-", "_")) for flag, dotted, _, _ in _FLAGS}
         rate = kwargs.pop("rate")
@@ -33,8 +35,6 @@ def config_flags(function: F) -> F:
             overrides["limits.total"] = {"per_s": rate, "burst": max(1, int(rate // 4))}
         return function(*args, overrides=overrides, **kwargs)
 
-    gather.__name__ = function.__name__
-    gather.__doc__ = function.__doc__
     wrapped: Any = gather
     wrapped = click.option("-r", "--rate", type=float, help="Most packets a second, all together.")(wrapped)
     for flag, _, kind, text in reversed(_FLAGS):

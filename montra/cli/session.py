@@ -100,12 +100,12 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
             failure = str(error)
         watcher.kill()
         now_ns = clock.now_ns()
+        status = maker.make(now_ns)
         for finish in (lambda: window.seal(now_ns), writer.drain, lambda: _reraise(watcher)):
             try:
                 finish()
             except RunError as error:
                 failure = failure or str(error)
-        status = maker.make(now_ns)
         rows.append(status)
         observer.status(status, row=True)
         word = "partial" if failure else "interrupted" if signals else "complete"

@@ -136,8 +136,8 @@ def _disk(config: Config, zone_share: float, public: bool) -> Check:
     return Check("disk", "ok", f"{free >> 20} MiB free, the window may need {expected >> 20} MiB")
 
 
-def _host(facts: HostFacts) -> Iterator[Check]:
-    if facts.clock_synchronised is False:
+def _host(facts: HostFacts, public: bool) -> Iterator[Check]:
+    if public and facts.clock_synchronised is False:
         yield Check(
             "clock",
             "warn",
@@ -145,9 +145,9 @@ def _host(facts: HostFacts) -> Iterator[Check]:
             "run an NTP client: times across runs will differ",
         )
     else:
-        known = facts.clock_synchronised is not None
-        yield Check("clock", "ok", "synchronised" if known else "cannot be asked on this system")
-    if facts.conntrack is not None:
+        state = {True: "synchronised", False: "not synchronised, which a private network does not need"}
+        yield Check("clock", "ok", state.get(facts.clock_synchronised, "cannot be asked on this system"))
+    if public and facts.conntrack is not None:
         used, most = facts.conntrack
         yield Check(
             "conntrack",
@@ -197,7 +197,7 @@ def preflight(config: Config, facts: HostFacts) -> list[Check]:
         _buffer(config, facts),
         _memory(plan, config, facts),
         _disk(config, share, public),
-        *_host(facts),
+        *_host(facts, public),
         bootstrap,
         *_responsible(config, public),
     ]

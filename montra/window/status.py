@@ -21,7 +21,7 @@ from montra.window.window import Window
 class Status:
     """One moment of a window.
 
-    elapsed_s, remaining_s: seconds; crawls: ended ones; nodes: in-zone nodes that answered the last crawl; completeness:
+    elapsed_s, remaining_s: seconds; crawls: ended ones; nodes: of the zone, in the last crawl; completeness:
     of the last crawl, by capture-recapture (0 = not yet known); targets: monitors attached; accepted: of them, known to
     their target; visible: of them, seen handed out; captures: copies kept so far; captures_per_s: since the file's row
     before; received, sent: datagrams; lost: by the ledger, so far; problem: what stands in the way, "" if nothing.
@@ -129,8 +129,8 @@ class StatusMaker:
             crawl_seconds=round(crawl.seconds, 2) if crawl else 0.0,
             nodes=crawl.answered if crawl else 0,
             completeness=round(crawl.completeness, 4) if crawl else 0.0,
-            targets=states["attached"],
-            accepted=states["accepted"],
+            targets=sum(states[name] for name in ("introduced", "accepted", "visible", "hidden")),
+            accepted=sum(states[name] for name in ("accepted", "visible", "hidden")),
             visible=states["visible"],
             captures=totals.captures,
             captures_per_s=round(rate, 2),

@@ -26,6 +26,9 @@ CRAWLER = 0
 Rows = list[tuple[int, int, bytes]]
 """What a crawler takes and gives: (ip, port, payload)."""
 
+RECORD_INTERVAL_NS = 1_000_000_000
+"""How often changed target intervals are handed to the recorder."""
+
 LEDGER_INTERVAL_NS = 10_000_000_000
 """How finely the ledger of losses is divided in time."""
 
@@ -86,12 +89,14 @@ class Window:
         self._is_loss = losses
         self._ledger_begin_ns = 0
         self._ledger_due_ns = 0
+        self._record_due_ns = 0
         self._ledger_seen: dict[str, int] = {}
 
     def start(self, now_ns: int) -> list[Datagram]:
         """Begin: the first crawl's first queries."""
         self._ledger_begin_ns = now_ns
         self._ledger_due_ns = now_ns + LEDGER_INTERVAL_NS
+        self._record_due_ns = now_ns + RECORD_INTERVAL_NS
         self.crawler.start(now_ns)
         return self.tick(now_ns)
 
@@ -109,7 +114,6 @@ class Window:
         if len(result.captures):
             self.totals.captures += len(result.captures)
             self.recorder.captures(result.captures)
-        self._record_attachments()
         return outgoing + result.outgoing
 
     def tick(self, now_ns: int) -> list[Datagram]:
@@ -117,18 +121,21 @@ class Window:
         outgoing: list[Datagram] = []
         if self.fleet.due(now_ns) <= now_ns:
             outgoing += self.fleet.tick(now_ns)
-            self._record_attachments()
-        for ip, port, node_id in self.fleet.take_probes():
-            self.crawler.probe(now_ns, ip, port, node_id)
+            for ip, port, node_id in self.fleet.take_probes():
+                self.crawler.probe(now_ns, ip, port, node_id)
         if self.crawler.due(now_ns) <= now_ns:
             outgoing += self._crawled(now_ns, self.crawler.tick(now_ns))
+        if now_ns >= self._record_due_ns:
+            for attachment in self.fleet.take_changed():
+                self.recorder.attachment(attachment)
+            self._record_due_ns = now_ns + RECORD_INTERVAL_NS
         if now_ns >= self._ledger_due_ns:
             self.write_ledger(now_ns)
         return outgoing
 
     def due(self, now_ns: int) -> int:
         """Return when `tick` has something to do next."""
-        return min(self.fleet.due(now_ns), self.crawler.due(now_ns), self._ledger_due_ns)
+        return min(self.fleet.due(now_ns), self.crawler.due(now_ns), self._record_due_ns, self._ledger_due_ns)
 
     def seal(self, now_ns: int) -> None:
         """End the window: close the open intervals and the ledger. The recorder is sealed by whoever made it."""
@@ -175,11 +182,6 @@ class Window:
                 self.totals.crawls += 1
                 self.totals.last_crawl = event.row
                 self.recorder.crawl(event.row)
-        self._record_attachments()
-
-    def _record_attachments(self) -> None:
-        for attachment in self.fleet.take_changed():
-            self.recorder.attachment(attachment)
 
 
 def rows_of(batch: DatagramBatch) -> Rows:

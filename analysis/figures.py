@@ -1,0 +1,293 @@
+"""The figures of an analysis: each an SVG document with the words that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from analysis.copies import MOST
+from analysis.load import NANOS
+from analysis.load_balance import curve
+from analysis.rates import ccdf, envelope, key_rates
+from analysis.result import Analysis
+from analysis.style import INK, MUTED, SERIES, axes, inline, plain_ticks, svg
+
+TOP_CLIENTS = 8
+RATE_BINS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class FigureText:
+    """A figure: its file name without ending, heading, caption in plain words, SVG document."""
+
+    name: str
+    title: str
+    caption: str
+    document: str
+
+    def element(self, prefix: str) -> str:
+        """Return the SVG as an element of a page; `prefix` keeps its IDs apart from those of other runs' figures."""
+        return inline(self.document, f"{prefix}-{self.name}", self.title)
+
+
+def figures(analysis: Analysis) -> list[FigureText]:
+    """Return the figures that the run has data for."""
+    drawn = [draw(analysis) for draw in (_rates, _key_rates, _targets, _crawls, _copies, _ranks, _load, _clients)]
+    return [figure for figure in drawn if figure is not None]
+
+
+def rate_envelope(analyses: list[Analysis]) -> FigureText | None:
+    """Return the CCDF of key rates over several runs as a min-max envelope, as the paper's figure 5; None if empty."""
+    rates = [key_rates(a.keys.lookups, a.run.running_seconds) for a in analyses]
+    curves = [ccdf(values) for values in rates if len(values)]
+    if not curves:
+        return None
+    x, least, greatest = envelope(curves)
+    with axes("envelope") as (figure, ax):
+        ax.fill_between(x, least, greatest, step="post", color=SERIES[0], alpha=0.25, linewidth=0)
+        for values in (least, greatest):
+            ax.step(x[values > 0], values[values > 0], where="post", color=SERIES[0], linewidth=1.2)
+        _log_log(ax)
+        return FigureText(
+            "envelope",
+            "How often keys are looked up, over all runs",
+            f"Share of keys looked up at least so often: the least and the greatest of {len(curves)} runs at each "
+            "rate. The narrower the band, the more alike the zones and times.",
+            svg(figure),
+        )
+
+
+def _rates(analysis: Analysis) -> FigureText | None:
+    series = analysis.series.coarser(RATE_BINS)
+    if not len(analysis.keys.keys):
+        return None
+    with axes("rates") as (figure, ax):
+        shown = [("lookups", 0, SERIES[0]), ("node lookups", 1, SERIES[2]), ("announces", 2, SERIES[1])]
+        clock = _Clock(analysis)
+        edges = clock(np.append(series.begin_ns, analysis.run.end_ns))
+        for label, column, colour in shown:
+            if series.counts[:, column].any():
+                ax.stairs(series.a_minute(column), edges, baseline=None, color=colour, label=label, linewidth=1.3)
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel("a minute")
+        clock.label(ax)
+        _legend_above(ax)
+        return FigureText(
+            "rates",
+            "Lookups over time",
+            f"Users' lookups, node lookups and announces a minute, in steps of {_width(series.width_s)}. Where the "
+            "line is missing, the instrument was not running.",
+            svg(figure),
+        )
+
+
+def _key_rates(analysis: Analysis) -> FigureText | None:
+    kinds = [
+        ("lookups", analysis.keys.lookups, SERIES[0]),
+        ("node lookups", analysis.keys.node_lookups, SERIES[2]),
+        ("announces", analysis.keys.announces, SERIES[1]),
+    ]
+    if not analysis.lookups:
+        return None
+    with axes("key_rates") as (figure, ax):
+        for label, counts, colour in kinds:
+            x, share = ccdf(key_rates(counts, analysis.run.running_seconds))
+            if len(x):
+                ax.plot(x, share, color=colour, label=label, marker="o", markersize=2.5)
+        _log_log(ax)
+        _legend_above(ax)
+        return FigureText(
+            "key_rates",
+            "How often keys are looked up",
+            "Share of keys that are asked for at least so often (CCDF), both axes logarithmic. A straight fall to the "
+            "right means that few keys draw most of the lookups.",
+            svg(figure),
+        )
+
+
+def _targets(analysis: Analysis) -> FigureText | None:
+    targets = analysis.targets
+    if not targets.found.any():
+        return None
+    with axes("targets") as (figure, ax):
+        clock = _Clock(analysis)
+        times = clock(targets.time_ns)
+        running = analysis.series.running_s > 0
+        for label, values, colour in (
+            ("found", targets.found, MUTED),
+            ("monitor accepted", targets.accepted, SERIES[0]),
+            ("monitor visible", targets.visible, SERIES[2]),
+        ):
+            ax.plot(times, np.where(running, values, np.nan), color=colour, label=label)
+        ax.set_ylim(bottom=0)
+        ax.set_ylabel("nodes of the zone")
+        clock.label(ax)
+        _legend_above(ax)
+        return FigureText(
+            "targets",
+            "Nodes and their monitors",
+            "Nodes of the zone that the crawler knows, those that took their monitor in, and those seen to hand it "
+            "out. In the gap between the top and the bottom line lookups can be missed.",
+            svg(figure),
+        )
+
+
+def _crawls(analysis: Analysis) -> FigureText | None:
+    crawls = [crawl for crawl in analysis.run.crawls if crawl.estimate > 0]
+    if not crawls:
+        return None
+    with axes("crawls") as (figure, ax):
+        ends = np.array([crawl.end_ns for crawl in crawls], np.int64)
+        share, low, high = (
+            _broken(ends, np.array([100 * getattr(crawl, name) for crawl in crawls]))
+            for name in ("completeness", "completeness_low", "completeness_high")
+        )
+        clock = _Clock(analysis)
+        times = clock(share[0])
+        ax.fill_between(times, low[1], high[1], color=SERIES[0], alpha=0.25, linewidth=0, label="95 % interval")
+        few = len(crawls) < 30
+        ax.plot(times, share[1], color=SERIES[0], label="completeness", linewidth=1.5 if few else 0.8, marker="o" * few)
+        ax.set_ylim(top=max(100.0, float(np.nanmax(high[1]))))
+        ax.set_ylabel("% of the zone's nodes")
+        clock.label(ax)
+        _legend_above(ax)
+        return FigureText(
+            "crawls",
+            "Completeness of the crawls",
+            "What share of the zone's reachable nodes each crawl found, estimated by capture-recapture.",
+            svg(figure),
+        )
+
+
+def _copies(analysis: Analysis) -> FigureText | None:
+    text = (
+        "By how many monitors a lookup was heard. One is enough to capture it; where only one heard it, its "
+        "destination is less sure."
+    )
+    return _distribution("copies", "Monitors that heard a lookup", "monitors", analysis.copies.copies, 1, text)
+
+
+def _ranks(analysis: Analysis) -> FigureText | None:
+    text = (
+        "How many attached nodes were nearer to the key than the lookup's destination. 0: the lookup ended at the "
+        "nearest node, as it should."
+    )
+    return _distribution("ranks", "Rank of the destination", "nearer nodes", analysis.copies.ranks, 0, text)
+
+
+def _distribution(
+    name: str, title: str, label: str, counts: NDArray[np.int64], first: int, caption: str
+) -> FigureText | None:
+    total = int(counts.sum())
+    if not total:
+        return None
+    last = max(int(np.flatnonzero(counts)[-1]), first + 9)
+    with axes(name) as (figure, ax):
+        places = np.arange(first, last + 1)
+        ax.bar(places, 100 * counts[first : last + 1] / total, color=SERIES[0], width=0.72)
+        ax.set_xticks(places, [f"{place}+" if place == MOST else str(place) for place in places])
+        ax.tick_params(axis="x", length=0)
+        ax.grid(visible=False, axis="x")
+        ax.set_xlabel(label)
+        ax.set_ylabel("% of lookups")
+        return FigureText(name, title, caption, svg(figure))
+
+
+def _load(analysis: Analysis) -> FigureText | None:
+    load = analysis.load
+    x, y = curve(load.rate)
+    if not len(x):
+        return None
+    with axes("load") as (figure, ax):
+        ax.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="equality")
+        by_hashing = curve(load.expected)
+        ax.plot(100 * by_hashing[0], 100 * by_hashing[1], color=SERIES[1], label="hashing alone")
+        ax.plot(100 * x, 100 * y, color=SERIES[0], label="measured")
+        ax.set(xlim=(0, 100), ylim=(0, 100), xlabel="% of nodes, least loaded first", ylabel="% of lookups")
+        ax.legend(loc="upper left")
+        return FigureText(
+            "load",
+            "Load of the nodes",
+            f"Lorenz curve of lookups a minute that ended at each node. Gini coefficient {load.gini:.2f}; if the same "
+            f"number of lookups were for keys of their own, so spread by hashing and chance alone, "
+            f"{load.expected_gini:.2f}. The rest is due to popular keys and churn.",
+            svg(figure),
+        )
+
+
+def _clients(analysis: Analysis) -> FigureText | None:
+    clients = [client for client in analysis.clients if client.lookups]
+    if not clients:
+        return None
+    shown = [(client.name, client.share) for client in clients[:TOP_CLIENTS]]
+    if len(clients) > TOP_CLIENTS:
+        shown.append((f"{len(clients) - TOP_CLIENTS} others", sum(client.share for client in clients[TOP_CLIENTS:])))
+    with axes("clients", height=0.35 + 0.085 * len(shown)) as (figure, ax):
+        places = np.arange(len(shown))[::-1]
+        bars = ax.barh(places, [100 * share for _, share in shown], color=SERIES[0], height=0.66)
+        ax.bar_label(bars, [f"{100 * share:.1f} %" for _, share in shown], padding=4, color=INK, fontsize=8.5)
+        ax.set_yticks(places, [name for name, _ in shown])
+        ax.tick_params(axis="y", length=0)
+        ax.grid(visible=False, axis="y")
+        ax.margins(x=0.14)
+        ax.set_xlabel("% of lookups")
+        return FigureText(
+            "clients",
+            "Clients",
+            "Shares of lookups by the version that queries carry. Some clients send none, and it can be forged.",
+            svg(figure),
+        )
+
+
+def _log_log(ax: Axes) -> None:
+    ax.set(xscale="log", yscale="log", xlabel="lookups of the key a minute, at least", ylabel="share of keys")
+    ax.set_ylim(top=1.3)
+    plain_ticks(ax, "x")
+    plain_ticks(ax, "y")
+
+
+def _legend_above(ax: Axes) -> None:
+    ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, borderaxespad=0.2, handlelength=1.4)
+
+
+class _Clock:
+    """A time axis: time since the run's start, in the unit that fits its length."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        run = analysis.run
+        self._start_ns = run.start_ns
+        for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1)):
+            if run.seconds >= 2 * size or size == 1:
+                self._unit, self._size_ns = unit, size * NANOS
+                break
+
+    def __call__(self, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        return (times_ns - self._start_ns) / self._size_ns
+
+    def label(self, ax: Axes) -> None:
+        start = datetime.fromtimestamp(self._start_ns // NANOS, UTC)
+        ax.set_xlabel(f"{self._unit} since {start:%Y-%m-%d %H:%M} UTC")
+        ax.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 3, 5, 6, 10]))
+        ax.grid(visible=False, axis="x")
+        ax.margins(x=0.01)
+        plain_ticks(ax, "y")
+
+
+def _broken(times: NDArray[np.int64], values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return a line with NaN put in where the time between two points is far longer than usual."""
+    steps = np.diff(times)
+    if not len(steps):
+        return times, values
+    gaps = np.flatnonzero(steps > 5 * np.median(steps)) + 1
+    return np.insert(times, gaps, times[gaps - 1] + 1), np.insert(values, gaps, np.nan)
+
+
+def _width(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"

@@ -1,0 +1,96 @@
+"""What of a run is small enough to be held: its facts, targets, crawls, losses, and the times it was at work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zone_store.captures import Attachment, CrawlRow, Loss
+from zone_store.run.folder import Manifest
+from zone_store.run.merge import NOT_RUNNING
+from zone_store.run.reader import RunReader
+
+NANOS = 1_000_000_000
+GAPS = frozenset({"gap", NOT_RUNNING})
+"""Ledger names of times in which the instrument did not run: after a crash, or between the parts of a merged run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run but for its captures and lookups.
+
+    name: of its folder; start_ns, end_ns: of the window (for an unsealed run the newest time its store tells);
+    gaps: times (begin, end) within it in which nothing ran, apart and in order; captures: copies in the store.
+    """
+
+    name: str
+    manifest: Manifest
+    start_ns: int
+    end_ns: int
+    gaps: tuple[tuple[int, int], ...]
+    captures: int
+    attachments: tuple[Attachment, ...]
+    crawls: tuple[CrawlRow, ...]
+    losses: tuple[Loss, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the window."""
+        return (self.end_ns - self.start_ns) / NANOS
+
+    @property
+    def running_seconds(self) -> float:
+        """Duration without the gaps."""
+        return self.seconds - sum(end - begin for begin, end in self.gaps) / NANOS
+
+    def until(self, attachment: Attachment) -> int:
+        """Return when an attachment ended: when it was lost, or with the run."""
+        return attachment.lost_ns or self.end_ns
+
+    def running_ns(self, edges: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how long the run was at work between each edge int64[n+1] and the next, int64[n] nanoseconds."""
+        work = np.clip(edges, self.start_ns, self.end_ns)
+        for begin, end in self.gaps:
+            work -= np.clip(edges - begin, 0, end - begin)
+        return np.diff(work)
+
+
+def load(reader: RunReader) -> Run:
+    """Return what is not captures or lookups; raises RunError for damage."""
+    manifest = reader.manifest
+    attachments, crawls, losses = reader.attachments(), reader.crawls(), reader.losses()
+    totals = reader.totals()
+    start_ns, end_ns = manifest.start_ns, manifest.end_ns
+    if not end_ns:
+        newest = [start_ns, totals.get("last_ns", 0)]
+        newest += [crawl.end_ns for crawl in crawls]
+        newest += [max(a.found_ns, a.introduced_ns, a.accepted_ns, a.lost_ns) for a in attachments]
+        newest += [loss.end_ns for loss in losses]
+        end_ns = max(newest)
+    gaps = [(loss.begin_ns, loss.end_ns) for loss in losses if loss.name in GAPS]
+    return Run(
+        name=reader.folder.resolve().name,
+        manifest=manifest,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        gaps=_apart(gaps, start_ns, end_ns),
+        captures=totals.get("captures", 0),
+        attachments=tuple(attachments),
+        crawls=tuple(crawls),
+        losses=tuple(losses),
+    )
+
+
+def _apart(intervals: list[tuple[int, int]], start_ns: int, end_ns: int) -> tuple[tuple[int, int], ...]:
+    """Return intervals joined where they overlap, in order, cut to the window."""
+    joined: list[tuple[int, int]] = []
+    for begin, end in sorted((max(begin, start_ns), min(end, end_ns)) for begin, end in intervals):
+        if begin >= end:
+            continue
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((begin, end))
+    return tuple(joined)

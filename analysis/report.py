@@ -1,0 +1,158 @@
+"""One self-contained HTML page about one or more runs: it loads nothing, so it can be mailed, kept and printed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis.analyze import analyze
+from analysis.clients import VersionName, hex_version, plain_name
+from analysis.figures import FigureText, figures, rate_envelope
+from analysis.load import NANOS
+from analysis.load_balance import top_share
+from analysis.result import Analysis
+from zone_store.run.folder import RunError, write_atomic
+
+PAGE = "report.html"
+VALIDATION = "validation.json"
+TOP_ROWS = 20
+LEAST_EVIDENCE = 20
+"""Fewer validated lookups than this are called too few to say much."""
+
+_WHAT = {"capture_rate": "Lookups captured", "destination_accuracy": "Destination right"}
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """A validated proportion with its 95 % interval; n = 0 if the file does not say how many it rests on."""
+
+    what: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One run on the page: `key` tells its anchors and figures apart."""
+
+    key: str
+    analysis: Analysis
+    figures: list[FigureText]
+    validation: list[Proportion]
+    validation_problem: str
+
+
+def report(folders: Sequence[Path], out_html: Path | None = None, *, version_name: VersionName = hex_version) -> Path:
+    """Analyse runs, write their tables and figures, and one page about all of them; returns the page's path.
+
+    out_html: the page (report.html in the first run's folder if None). A `validation.json` in a run folder, an object
+    with `capture_rate` and `destination_accuracy`, each {"value", "low", "high", "n"}, is shown with its run. Raises
+    RunError as `analyze` does, and ValueError for no folders.
+    """
+    if not folders:
+        raise ValueError("a report needs at least one run")
+    sections = [_section(f"run{i}", folder, version_name) for i, folder in enumerate(folders, 1)]
+    page = folders[0] / PAGE if out_html is None else out_html
+    write_atomic(page, render(sections).encode())
+    return page
+
+
+def render(sections: Sequence[Section]) -> str:
+    """Return the page; the same analyses give the same text."""
+    over_all = rate_envelope([section.analysis for section in sections]) if len(sections) > 1 else None
+    return _environment().get_template("report.html.j2").render(sections=sections, over_all=over_all)
+
+
+def read_validation(path: Path) -> tuple[list[Proportion], str]:
+    """Return the proportions of a validation file, and a line for what is wrong with it ("" if nothing)."""
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return [], ""
+    except (OSError, ValueError, RecursionError):
+        return [], f"{path.name} could not be read"
+    found = []
+    for name, entry in data.items() if isinstance(data, dict) else ():
+        if isinstance(entry, dict) and {"value", "low", "high"} <= entry.keys():
+            numbers = [entry["value"], entry["low"], entry["high"], entry.get("n", 0)]
+            if all(isinstance(n, int | float) and math.isfinite(n) and n >= 0 for n in numbers):
+                what = _WHAT.get(name, plain_name(name.replace("_", " ")).capitalize())
+                value, low, high, n = numbers
+                found.append(Proportion(what, float(value), float(low), float(high), int(n)))
+    return found, "" if found else f"{path.name} holds no proportion with an interval"
+
+
+def _section(key: str, folder: Path, version_name: VersionName) -> Section:
+    analysis = analyze(folder, version_name=version_name)
+    drawn = figures(analysis)
+    out = analysis.out / "figures"
+    try:
+        out.mkdir(exist_ok=True)
+        for old in out.glob("*.svg"):
+            old.unlink()
+    except OSError as error:
+        raise RunError(f"cannot write {out}: {error.strerror}") from error
+    for figure in drawn:
+        write_atomic(out / f"{figure.name}.svg", figure.document.encode())
+    return Section(key, analysis, drawn, *read_validation(folder / VALIDATION))
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,  # client versions, ledger names and exit words come from outside
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": lambda value: f"{value:,}",
+        "percent": _percent,
+        "decimal": _decimal,
+        "duration": _duration,
+        "when": _when,
+        "plain": plain_name,
+    }
+    environment.globals |= {"top_share": top_share, "top_rows": TOP_ROWS, "least_evidence": LEAST_EVIDENCE}
+    environment.globals["element"] = _element
+    return environment
+
+
+def _element(figure: FigureText, key: str) -> Markup:
+    """Return a figure for the page: our own SVG, in which matplotlib escaped all text."""
+    return Markup(figure.element(key))  # noqa: S704
+
+
+def _percent(value: float, digits: int = 1) -> str:
+    return "unknown" if math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def _decimal(value: float, digits: int = 1) -> str:
+    return "unknown" if math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in its two largest units."""
+    if math.isnan(seconds):
+        return "unknown"
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size:,} {unit} {rest} {name}" if rest else f"{whole // size:,} {unit}"
+    return f"{whole} s"
+
+
+def _when(time_ns: int) -> str:
+    return f"{datetime.fromtimestamp(time_ns // NANOS, UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,115 @@
+"""All that an analysis found, and its summary as plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.clients import Client
+from analysis.completeness import Coverage, TargetSeries
+from analysis.copies import Copies
+from analysis.ledger import LossTotal
+from analysis.load import Run
+from analysis.load_balance import Load, top_share
+from analysis.popularity import TopKey
+from analysis.rates import KeyCounts, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The analysis of one run. `requesters`: distinct (address, port) of users' lookups and announces."""
+
+    run: Run
+    out: Path
+    series: Series
+    targets: TargetSeries
+    keys: KeyCounts
+    top: list[TopKey]
+    load: Load
+    clients: list[Client]
+    requesters: int
+    coverage: Coverage
+    copies: Copies
+    losses: list[LossTotal]
+
+    @property
+    def lookups(self) -> int:
+        """Users' lookups."""
+        return self.copies.lookups
+
+    @property
+    def node_lookups(self) -> int:
+        """Users' node lookups (find_node)."""
+        return int(self.keys.node_lookups.sum())
+
+    @property
+    def announces(self) -> int:
+        """Users' announces."""
+        return int(self.keys.announces.sum())
+
+    @property
+    def distinct_keys(self) -> int:
+        """Keys that were looked up or announced to."""
+        return int(((self.keys.lookups > 0) | (self.keys.announces > 0)).sum())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary: what analysis.json holds. Holds no address; NaN is None."""
+        run, manifest = self.run, self.run.manifest
+        summary = {
+            "schema": 1,
+            "run": {
+                "name": run.name,
+                "overlay": manifest.overlay,
+                "zone": manifest.zone,
+                "start_ns": run.start_ns,
+                "end_ns": run.end_ns,
+                "seconds": run.seconds,
+                "running_seconds": run.running_seconds,
+                "sealed": manifest.sealed,
+                "exit": manifest.exit,
+                "montra_version": manifest.montra_version,
+                "git": manifest.git,
+                "versions": manifest.versions,
+                "captures": run.captures,
+                "crawls": len(run.crawls),
+            },
+            "lookups": self.lookups,
+            "node_lookups": self.node_lookups,
+            "announces": self.announces,
+            "maintenance": self.copies.maintenance,
+            "keys": self.distinct_keys,
+            "requesters": self.requesters,
+            "coverage": asdict(self.coverage) | {"unmonitored_s": self.coverage.unmonitored_s},
+            "copies": {
+                "mean": self.copies.mean,
+                "packets": self.copies.packets,
+                "closest_share": self.copies.closest_share,
+                "unranked": self.copies.unranked,
+            },
+            "load": {
+                "nodes": len(self.load.node),
+                "left_out": self.load.left_out,
+                "gini": self.load.gini,
+                "gini_by_hashing": self.load.expected_gini,
+                "top_1_percent_share": top_share(self.load.rate, 0.01),
+                "top_10_percent_share": top_share(self.load.rate, 0.1),
+            },
+            "kinds": [
+                {"kind": kind, "maintenance": why, "rows": rows} for (kind, why), rows in self.copies.kinds.items()
+            ],
+            "top_keys": [asdict(key) | {"key": key.key.hex()} for key in self.top],
+            "clients": [asdict(client) for client in self.clients],
+            "losses": [asdict(loss) for loss in self.losses],
+        }
+        plain: dict[str, Any] = _without_nan(summary)
+        return plain
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,101 @@
+"""How figures look: one style for all, drawn in named colours that a page can turn into light and dark.
+
+Each colour is drawn as one hex value used for nothing else. A file of its own keeps those, which are the light theme;
+in a page each becomes a CSS variable, so that the page's theme colours the figure too.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+INK, MUTED, GRID, PAPER = "#1d2530", "#5a6575", "#dde2e8", "#fffffe"
+SERIES = ("#1f6fb2", "#c8571b", "#2e8b57", "#8456b0")
+VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "card"} | {c: f"s{i + 1}" for i, c in enumerate(SERIES)}
+
+_SIZE = (5.2, 3.25)
+_RC = {
+    "svg.fonttype": "none",  # text stays text: searchable, and in the page's colours
+    "text.parse_math": False,  # names of clients are shown, never interpreted
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "figure.facecolor": PAPER,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.6,
+    "lines.solid_joinstyle": "round",
+}
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+@contextmanager
+def axes(name: str, height: float = 1.0) -> Iterator[tuple[Figure, Axes]]:
+    """Give a figure with one pair of axes in the style; `name` seeds its SVG's IDs, `height` scales the usual one."""
+    with mpl.rc_context(_RC | {"svg.hashsalt": name}):
+        figure = Figure(figsize=(_SIZE[0], _SIZE[1] * height), layout="constrained")
+        FigureCanvasSVG(figure)
+        yield figure, figure.add_subplot()
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as an SVG document; call it within `axes`. The same figure gives the same text."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata=_NO_METADATA)
+    return text.getvalue()
+
+
+def inline(document: str, name: str, label: str) -> str:
+    """Return an SVG document as an element of an HTML page.
+
+    IDs get `name` in front, as one page holds many; colours become CSS variables; the size is the page's to choose;
+    `label`, which must hold no markup, is what screen readers say.
+    """
+    element = document[document.index("<svg") :]
+    element = re.sub(r"\bid=\"", f'id="{name}-', element)
+    element = re.sub(r"(xlink:href=\"#|url\(#)", rf"\g<1>{name}-", element)
+    for colour, variable in VARIABLES.items():
+        element = element.replace(colour, f"var(--{variable})")
+    opening, rest = element.split(">", 1)
+    opening = re.sub(r" (width|height)=\"[^\"]*\"", "", opening)
+    return f'{opening} role="img" aria-label="{label}">{rest}'
+
+
+def number(value: float) -> str:
+    """Return a number as a tick says it: 0.001, 10, 10k, 5M."""
+    for factor, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= factor:
+            scale = 1e3 if unit == "k" else factor
+            return f"{value / scale:g}{unit}"
+    return f"{value:g}" if abs(value) >= 1e-4 or not value else f"{value:.0e}"
+
+
+def plain_ticks(axis_of: Axes, which: str) -> None:
+    """Label an axis ("x" or "y") with plain numbers; on a log axis at powers of ten only."""
+    axis = axis_of.xaxis if which == "x" else axis_of.yaxis
+    if axis.get_scale() == "log":
+        axis.set_major_locator(LogLocator(numticks=8))
+        axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
