@@ -19,6 +19,7 @@ from analysis.style import INK, MUTED, SERIES, axes, inline, plain_ticks, svg
 
 TOP_CLIENTS = 8
 RATE_BINS = 120
+MOST_CRAWLS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ def rate_envelope(analyses: list[Analysis]) -> FigureText | None:
         return None
     x, least, greatest = envelope(curves)
     with axes("envelope") as (figure, ax):
-        ax.fill_between(x, least, greatest, step="post", color=SERIES[0], alpha=0.25, linewidth=0)
+        ax.fill_between(x, least, greatest, step="pre", color=SERIES[0], alpha=0.25, linewidth=0)
         for values in (least, greatest):
-            ax.step(x[values > 0], values[values > 0], where="post", color=SERIES[0], linewidth=1.2)
+            ax.step(x[values > 0], values[values > 0], where="pre", color=SERIES[0], linewidth=1.2)
         _log_log(ax)
         return FigureText(
             "envelope",
@@ -138,7 +139,9 @@ def _targets(analysis: Analysis) -> FigureText | None:
 
 
 def _crawls(analysis: Analysis) -> FigureText | None:
-    crawls = [crawl for crawl in analysis.run.crawls if crawl.estimate > 0]
+    estimated = [crawl for crawl in analysis.run.crawls if crawl.estimate > 0]
+    every = -(-len(estimated) // MOST_CRAWLS)
+    crawls = estimated[::every] if estimated else []
     if not crawls:
         return None
     with axes("crawls") as (figure, ax):
@@ -159,7 +162,8 @@ def _crawls(analysis: Analysis) -> FigureText | None:
         return FigureText(
             "crawls",
             "Completeness of the crawls",
-            "What share of the zone's reachable nodes each crawl found, estimated by capture-recapture.",
+            "What share of the zone's reachable nodes each crawl found, estimated by capture-recapture."
+            + (f" One crawl in {every} is shown." if every > 1 else ""),
             svg(figure),
         )
 
@@ -227,10 +231,10 @@ def _clients(analysis: Analysis) -> FigureText | None:
     shown = [(client.name, client.share) for client in clients[:TOP_CLIENTS]]
     if len(clients) > TOP_CLIENTS:
         shown.append((f"{len(clients) - TOP_CLIENTS} others", sum(client.share for client in clients[TOP_CLIENTS:])))
-    with axes("clients", height=0.35 + 0.085 * len(shown)) as (figure, ax):
+    with axes("clients", height=0.35 + 0.09 * len(shown)) as (figure, ax):
         places = np.arange(len(shown))[::-1]
         bars = ax.barh(places, [100 * share for _, share in shown], color=SERIES[0], height=0.66)
-        ax.bar_label(bars, [f"{100 * share:.1f} %" for _, share in shown], padding=4, color=INK, fontsize=8.5)
+        ax.bar_label(bars, [f"{100 * share:.1f} %" for _, share in shown], padding=4, color=INK, fontsize=9)
         ax.set_yticks(places, [name for name, _ in shown])
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=False, axis="y")
@@ -260,7 +264,7 @@ class _Clock:
 
     def __init__(self, analysis: Analysis) -> None:
         run = analysis.run
-        self._start_ns = run.start_ns
+        self._start_ns, self._end_ns = run.start_ns, max(run.end_ns, run.start_ns + NANOS)
         for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1)):
             if run.seconds >= 2 * size or size == 1:
                 self._unit, self._size_ns = unit, size * NANOS
@@ -274,7 +278,8 @@ class _Clock:
         ax.set_xlabel(f"{self._unit} since {start:%Y-%m-%d %H:%M} UTC")
         ax.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 3, 5, 6, 10]))
         ax.grid(visible=False, axis="x")
-        ax.margins(x=0.01)
+        left, right = self(np.array([self._start_ns, self._end_ns])).tolist()
+        ax.set_xlim(left, right)
         plain_ticks(ax, "y")
 
 
@@ -283,7 +288,7 @@ def _broken(times: NDArray[np.int64], values: NDArray[np.float64]) -> tuple[NDAr
     steps = np.diff(times)
     if not len(steps):
         return times, values
-    gaps = np.flatnonzero(steps > 5 * np.median(steps)) + 1
+    gaps = np.flatnonzero(steps > 3 * np.median(steps)) + 1
     return np.insert(times, gaps, times[gaps - 1] + 1), np.insert(values, gaps, np.nan)
 
 

@@ -149,7 +149,7 @@ def key_rates(counts: NDArray[np.int64], running_seconds: float) -> NDArray[np.f
 def envelope(
     curves: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return (x, least, greatest) of several CCDFs at every x of any of them (paper, section V and figure 5)."""
-    x = np.unique(np.concatenate([xs for xs, _ in curves])) if curves else np.empty(0)
-    at = np.array([np.append(shares, 0.0)[np.searchsorted(xs, x)] for xs, shares in curves]).reshape(len(curves), -1)
-    return x, at.min(axis=0, initial=np.inf), at.max(axis=0, initial=0.0)
+    """Return (x, least, greatest) of one or more CCDFs at every x of any of them (paper, section V and figure 5)."""
+    x = np.unique(np.concatenate([xs for xs, _ in curves]))
+    at = np.array([np.append(shares, 0.0)[np.searchsorted(xs, x)] for xs, shares in curves])
+    return x, at.min(axis=0), at.max(axis=0)

@@ -21,12 +21,12 @@ INK, MUTED, GRID, PAPER = "#1d2530", "#5a6575", "#dde2e8", "#fffffe"
 SERIES = ("#1f6fb2", "#c8571b", "#2e8b57", "#8456b0")
 VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "card"} | {c: f"s{i + 1}" for i, c in enumerate(SERIES)}
 
-_SIZE = (5.2, 3.25)
+_SIZE = (4.6, 3.0)
 _RC = {
     "svg.fonttype": "none",  # text stays text: searchable, and in the page's colours
     "text.parse_math": False,  # names of clients are shown, never interpreted
     "font.family": "DejaVu Sans",
-    "font.size": 9,
+    "font.size": 9.5,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,
@@ -44,7 +44,7 @@ _RC = {
     "ytick.labelcolor": INK,
     "figure.facecolor": PAPER,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 9,
     "lines.linewidth": 1.6,
     "lines.solid_joinstyle": "round",
 }

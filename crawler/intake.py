@@ -12,15 +12,15 @@ from crawler.population import Node, Population
 from crawler.settings import CrawlSettings
 from zone_store.keyspace.zone import Zone
 
-# Networks that are not for the public Internet (RFC 6890), as (first address, mask).
-_PRIVATE = (
-    (0x0A000000, 0xFF000000),  # 10/8
-    (0x64400000, 0xFFC00000),  # 100.64/10
-    (0x7F000000, 0xFF000000),  # 127/8
-    (0xA9FE0000, 0xFFFF0000),  # 169.254/16
-    (0xAC100000, 0xFFF00000),  # 172.16/12
-    (0xC0A80000, 0xFFFF0000),  # 192.168/16
-)
+# Networks that are not for the public Internet (RFC 6890): (mask, first address) by first byte.
+_PRIVATE = {
+    10: (0xFF000000, 0x0A000000),  # 10/8
+    100: (0xFFC00000, 0x64400000),  # 100.64/10
+    127: (0xFF000000, 0x7F000000),  # 127/8
+    169: (0xFFFF0000, 0xA9FE0000),  # 169.254/16
+    172: (0xFFF00000, 0xAC100000),  # 172.16/12
+    192: (0xFFFF0000, 0xC0A80000),  # 192.168/16
+}
 
 #: Contacts looked at in one reply; the longest datagram that is kept whole holds 78 of Mainline's.
 _PER_REPLY = 256
@@ -31,7 +31,8 @@ _OUTSIDE_PER_REPLY = 8
 
 def is_private(ip: int) -> bool:
     """Tell whether an IPv4 address (host order) lies in a private, shared, link-local or loopback network."""
-    return any(ip & mask == first for first, mask in _PRIVATE)
+    network = _PRIVATE.get(ip >> 24)
+    return network is not None and ip & network[0] == network[1]
 
 
 def is_unicast(ip: int) -> bool:
@@ -91,11 +92,11 @@ class Intake:
             self._counters["reply_limit"] += len(contacts) - _PER_REPLY
         for contact in contacts[:_PER_REPLY]:
             address = (contact.ip, contact.port)
-            if not self._is_sound(contact):
-                self._counters["bogus_contact"] += 1
-            elif self._ignore(*address):
+            if self._ignore(*address):
                 self._counters["own_contact"] += 1
                 harvest.own.append((contact.node_id, contact.ip, contact.port))
+            elif not self._is_sound(contact):
+                self._counters["bogus_contact"] += 1
             elif address != source:
                 harvest.neighbours.append(contact.node_id)
                 if self._zone.contains(contact.node_id):

@@ -29,9 +29,9 @@ class Lines(Observer):
         """Say where the run goes."""
         click.echo(f"run {run}", err=True)
 
-    def status(self, status: Status, row: bool) -> None:
+    def status(self, status: Status, minute: bool) -> None:
         """Say how it stands."""
-        if row:
+        if minute:
             click.echo(status.line(), err=True)
 
 
@@ -46,7 +46,7 @@ class View(Observer):
         """Say where the run goes."""
         self._title = str(run)
 
-    def status(self, status: Status, row: bool) -> None:
+    def status(self, status: Status, minute: bool) -> None:
         """Show how it stands."""
         self._live.update(status_table(self._title, status), refresh=True)
 
@@ -101,7 +101,8 @@ def monitor(config_path: Path, overrides: dict[str, Any], dry_run: bool, as_json
         reason = f" ({escape(ended.reason)})" if ended.reason else ""
         console.print(
             f"{ended.exit}{reason}: {ended.manifest.captures} captures of {ended.manifest.attachments} monitors, "
-            f"{ended.manifest.crawls} crawls; sealed"
+            f"{ended.manifest.crawls} crawls; sealed",
+            soft_wrap=True,
         )
         click.echo(str(ended.run))
 

@@ -36,10 +36,12 @@ from zone_store.run.folder import LOG, STATUS, Manifest, RunError, create_run
 from zone_store.run.store import StoreLimits
 from zone_store.run.writer import RunWriter
 
-#: Seconds between two looks at a running window; of these looks, every so many commit what is pending and write a row.
+#: Seconds between two looks at a running window. Of these looks, every so many commit what is pending, add a row to the
+#: status file, and are worth a line where no terminal is.
 LOOK_S = 1.0
 FLUSH_EVERY = 5
-ROW_EVERY = 60
+ROW_EVERY = 10
+LINE_EVERY = 60
 
 Log = Callable[..., None]
 
@@ -60,8 +62,8 @@ class Observer:
     def begun(self, run: Path, window: Window) -> None:
         """The run folder exists and the sockets are open."""
 
-    def status(self, status: Status, row: bool) -> None:
-        """Called every second; `row` when the status file gets this one."""
+    def status(self, status: Status, minute: bool) -> None:
+        """Called every second; `minute` once a minute, and at the end."""
 
 
 def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> Ended:
@@ -75,6 +77,7 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
     blocklist = _blocklist(config)
     clock = AnchoredClock()
     with ExitStack() as stack:
+        signals = stack.enter_context(_signals(stop))  # first: from the moment the folder exists it will be sealed
         sockets = stack.enter_context(
             open_sockets(parts.plan, config.addresses.bind, parse_size(config.addresses.receive_buffer))
         )
@@ -90,28 +93,25 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
         rows = StatusFile(folder / STATUS)
         log("begun", seed=config.seed, zone=str(parts.zone), sockets=len(sockets))
         observer.begun(folder, window)
-        signals = stack.enter_context(_signals(stop))
-        watcher = gevent.spawn(_watch, stop, clock, maker, rows, writer, observer)
-        watcher.link_exception(lambda _: stop.set())
-        failure = ""
-        try:
-            driver.run(end_ns, stop)
-        except RunError as error:
-            failure = str(error)
+        failures: list[Exception] = []
+        watcher = gevent.spawn(
+            _gather, failures, lambda: _watch(stop, clock, maker, rows, writer, observer), finally_=stop.set
+        )
+        _gather(failures, lambda: driver.run(end_ns, stop))
         watcher.kill()
         now_ns = clock.now_ns()
         status = maker.make(now_ns)
-        for finish in (lambda: window.seal(now_ns), writer.drain, lambda: _reraise(watcher)):
-            try:
-                finish()
-            except RunError as error:
-                failure = failure or str(error)
+        _gather(failures, lambda: window.seal(now_ns))
+        _gather(failures, writer.drain)
         rows.append(status)
-        observer.status(status, row=True)
-        word = "partial" if failure else "interrupted" if signals else "complete"
-        reason = failure or " ".join(signals)
+        observer.status(status, minute=True)
+        word = "partial" if failures else "interrupted" if signals else "complete"
+        reason = str(failures[0]) if failures else " ".join(signals)
         log("ended", exit=word, reason=reason, clock_offset_ns=clock.offset_ns())
         manifest = writer.seal(now_ns, word, window.totals.counters)
+    for failure in failures:
+        if not isinstance(failure, RunError):
+            raise failure  # a mistake of ours, with its trace; the run is sealed all the same
     return Ended(folder, word, reason, manifest)
 
 
@@ -197,10 +197,16 @@ def _watch(
         status = maker.make(clock.now_ns(), mark=row)
         if row:
             rows.append(status)
-        observer.status(status, row)
+        observer.status(status, looks % LINE_EVERY == 0)
 
 
-def _reraise(watcher: gevent.Greenlet[..., None]) -> None:
-    """A greenlet's exception is only printed: raise it where it counts."""
-    if isinstance(watcher.exception, Exception):
-        raise watcher.exception
+def _gather(
+    failures: list[Exception], step: Callable[[], object], finally_: Callable[[], object] = lambda: None
+) -> None:
+    """Do one step; what it raises must not keep the run from being sealed."""
+    try:
+        step()
+    except Exception as error:
+        failures.append(error)
+    finally:
+        finally_()

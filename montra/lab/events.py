@@ -110,8 +110,8 @@ class Overflow(_Event, frozen=True, kw_only=True, tag="overflow"):
 class Done(_Event, frozen=True, kw_only=True, tag="done"):
     """The workload is over: no command or packet follows, though nodes may still come and go.
 
-    reason: finished, stopped, closed, max_life or failed; skipped: commands for which no requester was free; live:
-    nodes up.
+    reason: finished, stopped, closed, interrupted, max_life or failed; skipped: commands for which no requester was
+    free; live: nodes up.
     """
 
     reason: str

@@ -10,6 +10,7 @@ import libtorrent as lt
 
 from montra.lab.packets import Packet, direction, wanted
 from montra.lab.population import Placement
+from montra.lab.settings import LabError
 
 LIBTORRENT_VERSION = str(lt.__version__)
 #: Alerts a node may log between two reads. A node sees a few packets a second, but each brings about ten log lines.
@@ -46,13 +47,17 @@ class AlertsLostError(Exception):
 
 
 class LabNode:
-    """A running node. `known` are addresses saved by its last session: it bootstraps from them."""
+    """A running node. `known` are addresses saved by its last session: it bootstraps from them.
+
+    Raises LabError when its address is taken.
+    """
 
     def __init__(self, index: int, place: Placement, known: Iterable[tuple[str, int]], logging: bool) -> None:
         self.index = index
         self.place = place
         #: IDs in the live routing table, as of the last answer to `ask_table`; None while it is awaited.
         self.table: set[bytes] | None = None
+        _require_free(place)
         mask = _LOGGING if logging else _QUIET
         settings: lt.settings_pack = {**_BASE, "listen_interfaces": f"{place.ip}:{place.port}", "alert_mask": mask}
         self._session = lt.session(settings)
@@ -106,3 +111,12 @@ class LabNode:
     def close(self) -> None:
         """Fall silent at once, without a goodbye (the DHT has none)."""
         del self._session
+
+
+def _require_free(place: Placement) -> None:
+    # libtorrent would go on without a socket, or share the port with another lab's node
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((place.ip, place.port))
+        except OSError as error:
+            raise LabError(f"cannot use {place.ip}:{place.port} ({error.strerror}): is another lab running?") from error

@@ -77,6 +77,9 @@ class Lab:
             self._live()
         except _EndError as over:
             reason = over.reason
+        except KeyboardInterrupt:
+            reason = "interrupted"
+            raise
         except AlertsLostError as error:
             self._log.write(Overflow(t_ns=time.time_ns(), index=error.index))
             raise LabError(f"{error}: the truth is incomplete; run fewer nodes or a slower workload") from error

@@ -84,7 +84,7 @@ class Dialogue:
             return Heard(other_id=reply.sender_id)
         self._counters.add("replies" if reply.type == "reply" else "error_replies")
         self._alive(now_ns, row)
-        if self._roster.contact(row) in reply.contacts:
+        if reply.contacts and self._roster.contact(row) in reply.contacts:
             self._visibility.told(now_ns, row)
         return _NOTHING
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+#: Small counts have a byte each in the table.
+_MAX_COUNT = 200
+
 
 @dataclass(frozen=True, slots=True)
 class FleetSettings:
@@ -71,8 +74,9 @@ class FleetSettings:
             raise ValueError(f"keep_alive_jitter must be a share below 1: {self.keep_alive_jitter}")
         if self.second_introduction_s >= self.repeat_s:
             raise ValueError("second_introduction_s must be shorter than repeat_s")
-        if max(self.max_failures, self.move_after, self.absent_views, self.repeats) > 200:
-            raise ValueError("max_failures, move_after, absent_views and repeats must be at most 200")
+        for name in ("max_failures", "move_after", "absent_views", "repeats", "max_moves", "max_id_changes"):
+            if getattr(self, name) > _MAX_COUNT:
+                raise ValueError(f"{name} must be at most {_MAX_COUNT}: {getattr(self, name)}")
 
 
 def nanoseconds(seconds: float) -> int:

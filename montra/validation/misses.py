@@ -16,7 +16,9 @@ class Miss(StrEnum):
     monitor had been taken away already; NOT_VISIBLE: it was not seen handing its monitor out; LOST: the requester sent
     to its monitor, but no capture; NEARER_MONITOR: the copy nearest to the key went to the monitor of another node,
     nearer than any that received the query itself; SAME_SUBNET: the requester asked another monitor in the /24 of its
-    monitor, and asks only one of each; NEVER_CAME_NEAR: its monitor was visible, but the requester did not ask it.
+    monitor; NEVER_CAME_NEAR: its monitor was visible, but the requester did not ask it. With few /24s that is mostly
+    the same thing: libtorrent takes the first contact of each /24 into a lookup, even one that it never gets to ask,
+    and the truth does not tell what a requester only heard of.
     """
 
     TARGET_NOT_FOUND = "target_not_found"

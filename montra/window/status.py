@@ -1,7 +1,7 @@
 """What a running window looks like from outside: one row of numbers, kept in the run folder as it goes.
 
-status.csv has one row a minute (and the last one at sealing); `montra status` reads its last row from another
-terminal, so a run can be watched without touching it.
+status.csv has one row for every ten seconds (and the last one at sealing); `montra status` reads its last row from
+another terminal, so a run can be watched without touching it.
 """
 
 from __future__ import annotations

@@ -13,10 +13,11 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from crawler.events import CrawlDone, Event
 from crawler.overlay import CrawlOverlay
+from crawler.settings import CrawlSettings
 from crawler.zone_crawler import NEVER_NS, ZoneCrawler
 from zone_store.keyspace.zone import Zone
 
@@ -27,6 +28,8 @@ SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 OWN_ID = b"\x5c" * ID_BYTES
 VERSION = b"SIM1"
+ZONE = Zone.parse("a4/6")
+MONITOR = (0x7B000001, 20000)
 
 
 class SimContact(NamedTuple):
@@ -254,3 +257,36 @@ class SimNet:
     def _fly(self, at_ns: int, inwards: bool, address: tuple[int, int], payload: bytes) -> None:
         self._sequence += 1
         heapq.heappush(self._flying, (at_ns, self._sequence, inwards, address, payload))
+
+
+def crawler_of(
+    net: SimNet, zone: Zone = ZONE, settings: CrawlSettings | None = None, seed: int = 1, bootstrap: int = 3
+) -> ZoneCrawler:
+    """Make a started crawler that knows a few nodes outside the zone (inside, if there are no others)."""
+    known = sorted(net.nodes.values(), key=lambda n: zone.contains(n.node_id))[:bootstrap]
+    crawler = ZoneCrawler(
+        WIRE,
+        zone,
+        OWN_ID,
+        [(n.ip, n.port) for n in known],
+        random.Random(seed),
+        settings,
+        lambda ip, port: (ip, port) == MONITOR,
+    )
+    crawler.start(START)
+    return crawler
+
+
+E = TypeVar("E", bound=Event)
+
+
+def of(kind: type[E], events: list[Event]) -> list[E]:
+    """Return the events of one kind."""
+    return [event for event in events if isinstance(event, kind)]
+
+
+def network(seed: int, inside: int, outside: int = 0, natted: int = 0, loss: float = 0.0) -> SimNet:
+    """Make a network with so many nodes in ZONE, and more anywhere."""
+    net = SimNet(seed, loss)
+    net.populate(ZONE, inside, outside, natted)
+    return net

@@ -10,11 +10,8 @@ from crawler.completeness import UNKNOWN, Completeness, chapman, estimate, popul
 from crawler.events import CrawlDone
 from crawler.settings import CrawlSettings
 from crawler.zone_crawler import ZoneCrawler
-from zone_store.keyspace.zone import Zone
 
-from .simnet import OWN_ID, START, WIRE, SimNet, SimNode, reply
-
-ZONE = Zone.parse("a4/6")
+from .simnet import OWN_ID, START, WIRE, ZONE, SimNet, SimNode, reply
 
 
 def test_chapman_by_hand() -> None:

@@ -11,30 +11,32 @@ from hypothesis import strategies as st
 from crawler.events import CrawlDone, Event, NodeChanged, NodeFound, NodeGone
 from crawler.settings import CrawlSettings
 from crawler.zone_crawler import ZoneCrawler
-from zone_store.keyspace.zone import Zone
 
-from .simnet import OWN_ID, SECOND, START, WIRE, SimContact, SimMessage, SimNet, SimNode, reply
+from .simnet import (
+    OWN_ID,
+    SECOND,
+    START,
+    WIRE,
+    ZONE,
+    SimContact,
+    SimMessage,
+    SimNet,
+    SimNode,
+    crawler_of,
+    network,
+    of,
+    reply,
+)
 
-ZONE = Zone.parse("a4/6")
 
-
-def network(seed: int = 1, inside: int = 100, outside: int = 30) -> tuple[SimNet, SimNode]:
+def hostile_network(seed: int = 1, inside: int = 100, outside: int = 30) -> tuple[SimNet, SimNode]:
     """Return a network and a node of it to turn hostile: one that many name."""
-    net = SimNet(seed)
-    net.populate(ZONE, inside, outside)
+    net = network(seed, inside, outside)
     return net, net.reachable(ZONE)[3]
 
 
-def crawler_of(net: SimNet, crawl: CrawlSettings | None = None) -> ZoneCrawler:
-    outside = [n for n in net.nodes.values() if not ZONE.contains(n.node_id)]
-    bootstrap = [(n.ip, n.port) for n in outside[:3]]
-    crawler = ZoneCrawler(WIRE, ZONE, OWN_ID, bootstrap, random.Random(1), crawl)
-    crawler.start(START)
-    return crawler
-
-
 def found(events: list[Event]) -> set[int]:
-    return {event.ip for event in events if isinstance(event, NodeFound)}
+    return {event.ip for event in of(NodeFound, events)}
 
 
 def inventions(net: SimNet) -> Iterator[SimContact]:
@@ -44,11 +46,11 @@ def inventions(net: SimNet) -> Iterator[SimContact]:
 
 
 def test_invented_contacts_by_the_hundred_thousand_in_one_reply() -> None:
-    net, liar = network()
+    net, liar = hostile_network()
     source = inventions(net)
     payload = reply(b"", liar.node_id, [next(source) for _ in range(100_000)])[1:]
     liar.answer = lambda _node, transaction, _target: [b"r" + transaction + payload]
-    crawler = crawler_of(net, CrawlSettings(pause_s=60.0))
+    crawler = crawler_of(net, settings=CrawlSettings(pause_s=60.0))
     _, events = net.run(crawler, START, crawls=1)
     honest = {n.ip for n in net.reachable(ZONE)}
     assert found(events) == honest
@@ -60,7 +62,7 @@ def test_invented_contacts_by_the_hundred_thousand_in_one_reply() -> None:
 
 
 def test_contacts_invented_crawl_after_crawl_stay_bounded() -> None:
-    net, _ = network(inside=60)
+    net, _ = hostile_network(inside=60)
     source = inventions(net)
 
     def lie(node: SimNode, transaction: bytes, _target: bytes) -> list[bytes]:
@@ -69,7 +71,7 @@ def test_contacts_invented_crawl_after_crawl_stay_bounded() -> None:
     liars = net.reachable(ZONE)[:10]
     for liar in liars:
         liar.answer = lie
-    crawler = crawler_of(net, CrawlSettings(max_contacts=2_000))
+    crawler = crawler_of(net, settings=CrawlSettings(max_contacts=2_000))
     now, events = net.run(crawler, START, crawls=1)
     for _ in range(9):
         now, more = net.run(crawler, now, crawls=1)
@@ -85,24 +87,24 @@ def test_contacts_invented_crawl_after_crawl_stay_bounded() -> None:
 
 
 def test_contacts_named_again_and_again_cost_no_more() -> None:
-    net, liar = network()
+    net, liar = hostile_network()
     source = inventions(net)
     named = [next(source) for _ in range(50)]
     liar.answer = lambda node, transaction, _target: [reply(transaction, node.node_id, named)]
-    crawler = crawler_of(net, CrawlSettings(pause_s=15.0))
+    crawler = crawler_of(net, settings=CrawlSettings(pause_s=15.0))
     net.run(crawler, START, until=START + 600 * SECOND)
     # Rests of 15, 30, 60, 120, 240, 480 s, in crawls of 15 s: six times at most, two packets each.
     assert max(net.sent[c.ip, c.port] for c in named) <= 12
 
 
 def test_a_sybil_address_counts_as_few_nodes() -> None:
-    net, liar = network()
+    net, liar = hostile_network()
     sybils = [SimNode(ZONE.random_id(net.rng), 0x31000001, port) for port in range(1_000, 2_000)]
     for sybil in sybils:
         net.nodes[sybil.ip, sybil.port] = sybil
         sybil.table = [net.rng.choice(sybils).contact for _ in range(20)]
     liar.table = [sybil.contact for sybil in sybils]
-    crawler = crawler_of(net, CrawlSettings(nodes_per_ip=8))
+    crawler = crawler_of(net, settings=CrawlSettings(nodes_per_ip=8))
     _, events = net.run(crawler, START, crawls=4)
     assert sum(1 for node in crawler.nodes if node.ip == 0x31000001) == 8
     assert sum(n for (ip, _), n in net.sent.items() if ip == 0x31000001) <= 4 * 8 * 2 + 20
@@ -111,9 +113,9 @@ def test_a_sybil_address_counts_as_few_nodes() -> None:
 
 
 def test_another_id_in_every_reply_ends_the_node_for_long() -> None:
-    net, liar = network(inside=30, outside=10)
+    net, liar = hostile_network(inside=30, outside=10)
     liar.answer = lambda _node, transaction, _target: [reply(transaction, ZONE.random_id(net.rng))]
-    crawler = crawler_of(net, CrawlSettings(pause_s=5.0))
+    crawler = crawler_of(net, settings=CrawlSettings(pause_s=5.0))
     _, events = net.run(crawler, START, until=START + 900 * SECOND)
     mine = [e for e in events if not isinstance(e, CrawlDone) and e.ip == liar.ip]
     assert [type(e) for e in mine] == [NodeFound] + [NodeChanged] * 6 + [NodeGone]
@@ -122,7 +124,7 @@ def test_another_id_in_every_reply_ends_the_node_for_long() -> None:
 
 
 def test_wrong_transactions_wrong_sources_and_repeats_are_counted_and_change_nothing() -> None:
-    net, liar = network()
+    net, liar = hostile_network()
     real = liar.node_id
 
     def lie(node: SimNode, transaction: bytes, _target: bytes) -> list[bytes]:
@@ -132,7 +134,7 @@ def test_wrong_transactions_wrong_sources_and_repeats_are_counted_and_change_not
     liar.answer = lie
     victim = net.reachable(ZONE)[9]
     known = [n.contact for n in net.reachable(ZONE)[:8]]
-    crawler = crawler_of(net, CrawlSettings(pause_s=60.0))
+    crawler = crawler_of(net, settings=CrawlSettings(pause_s=60.0))
     out, _ = crawler.tick(START)
     for ip, port, payload in out:
         net.inject(START + 2, (ip, port), reply(WIRE.query_of(payload)[0], net.nodes[ip, port].node_id, known))
@@ -147,11 +149,11 @@ def test_wrong_transactions_wrong_sources_and_repeats_are_counted_and_change_not
 
 
 def test_errors_and_our_own_id_find_nobody_but_keep_a_known_node_alive() -> None:
-    net, known = network()
+    net, known = hostile_network()
     echo, refuser = net.reachable(ZONE)[20:22]
     echo.answer = lambda _node, transaction, _target: [reply(transaction, OWN_ID)]
     refuser.answer = lambda _node, transaction, _target: [b"e" + transaction]
-    crawler = crawler_of(net, CrawlSettings(pause_s=5.0))
+    crawler = crawler_of(net, settings=CrawlSettings(pause_s=5.0))
     now, events = net.run(crawler, START, crawls=2)
     assert not found(events) & {echo.ip, refuser.ip}
     assert crawler.counters["bad_sender_id"] == 1
@@ -174,7 +176,7 @@ def test_slow_answers_still_find_their_node() -> None:
 
 
 def test_queries_and_garbage_are_counted_by_name() -> None:
-    net, _ = network()
+    net, _ = hostile_network()
     crawler = crawler_of(net)
     rows = [(9, 9, b"q" + bytes(44)), (9, 9, b""), (9, 9, b"zzz"), (9, 9, b"r" + bytes(28))]
     crawler.feed(START, rows)
@@ -183,7 +185,7 @@ def test_queries_and_garbage_are_counted_by_name() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 65535), st.binary(max_size=200))))
 def test_feed_takes_any_bytes_from_anyone(rows: list[tuple[int, int, bytes]]) -> None:
-    net, _ = network(inside=10, outside=5)
+    net, _ = hostile_network(inside=10, outside=5)
     crawler = crawler_of(net)
     _, events = crawler.feed(START, rows)
     assert events == []
@@ -248,8 +250,8 @@ def test_any_messages_to_open_questions_are_survived(
 
 @pytest.mark.parametrize("limit", [1, 50])
 def test_max_nodes_holds(limit: int) -> None:
-    net, _ = network()
-    crawler = crawler_of(net, CrawlSettings(max_nodes=limit))
+    net, _ = hostile_network()
+    crawler = crawler_of(net, settings=CrawlSettings(max_nodes=limit))
     net.run(crawler, START, crawls=2)
     assert len(crawler.nodes) == limit
     assert crawler.counters["nodes_full"] > 0

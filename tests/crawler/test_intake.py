@@ -5,11 +5,9 @@ import pytest
 from crawler.intake import Intake, is_private, is_unicast
 from crawler.population import Population
 from crawler.settings import CrawlSettings
-from zone_store.keyspace.zone import Zone
 
-from .simnet import SimContact
+from .simnet import ZONE, SimContact
 
-ZONE = Zone.parse("a4/6")
 SOURCE = (0x14000001, 6881)
 MONITOR = (0x15000001, 20000)
 

@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from crawler.events import CrawlDone, NodeFound
 from crawler.zone_crawler import ZoneCrawler
 from montra.overlays.mainline import OVERLAY
-from zone_store.keyspace.zone import Zone
 
-from .simnet import OWN_ID, START, SimContact, SimMessage, SimNet
-
-ZONE = Zone.parse("a4/6")
+from .simnet import OWN_ID, START, ZONE, SimContact, SimMessage, SimNet
 
 
 class MainlineWire:

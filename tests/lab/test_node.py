@@ -12,6 +12,7 @@ from montra.lab import node as module
 from montra.lab.node import AlertsLostError, LabNode
 from montra.lab.packets import Packet
 from montra.lab.population import Placement
+from montra.lab.settings import LabError
 
 KEY = b"\xa5" * 20
 
@@ -99,3 +100,8 @@ def test_a_log_that_overflows_is_noticed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert caught.value.index == 0
     for node in nodes:
         node.close()
+
+
+def test_an_address_in_use_is_told(nodes: list[LabNode]) -> None:
+    with pytest.raises(LabError, match=r"cannot use 127\.182\.20\.1:6881 \(Address already in use\): is another lab"):
+        LabNode(9, nodes[0].place, [], logging=False)

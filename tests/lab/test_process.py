@@ -135,6 +135,18 @@ def test_dies_with_its_parent(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_an_interrupted_truth_has_an_end(tmp_path: Path) -> None:
+    with LabProcess(LabSettings(out=str(tmp_path), nodes=4, subnet="127.182", port=6885)) as lab:
+        until(lab, lambda: lab.converged is not None, 30)
+        os.kill(lab.pid, signal.SIGTERM)
+        with pytest.raises(LabError, match=r"exit 130"):
+            until(lab, lambda: False, 30)
+    assert lab.done is not None
+    assert lab.done.reason == "interrupted"
+    assert load_truth(tmp_path).lookups == []
+
+
+@pytest.mark.slow
 def test_failures_reach_the_parent_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "lab.jsonl").touch()
     with LabProcess(LabSettings(out=str(tmp_path), nodes=4, subnet="127.182", port=6884)) as lab:

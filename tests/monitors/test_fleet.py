@@ -230,13 +230,13 @@ def test_the_table_takes_little_memory() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_32000_targets_for_six_hours() -> None:
     """Every target accepts, none is lost, keep-alives come in time, and a day's work takes minutes."""
     fleet = Fleet(Echo(), Zone.parse("a4/6"), ManyPool(), Random(1), FleetSettings())
     begun = process_time()
     sent, seconds = live(fleet, ids(32_000), 6)
-    assert process_time() - begun < 240
+    assert process_time() - begun < 300
     assert seconds >= 6 * 3600
     assert fleet.states()["accepted"] == 32_000
     assert fleet.counters.counts["accepted"] == 32_000

@@ -17,7 +17,8 @@ from montra.monitors.settings import FleetSettings, nanoseconds
         ({"reintroduce_s": (2.0, 0.0)}, "reintroduce_s must hold positive waits"),
         ({"keep_alive_jitter": 1.0}, "keep_alive_jitter must be a share below 1"),
         ({"second_introduction_s": 5.0}, "second_introduction_s must be shorter than repeat_s"),
-        ({"max_failures": 201}, "must be at most 200"),
+        ({"max_failures": 201}, "max_failures must be at most 200: 201"),
+        ({"max_moves": 300}, "max_moves must be at most 200: 300"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(settings: dict[str, Any], message: str) -> None:

@@ -36,7 +36,7 @@ def test_nothing_tried_says_nothing() -> None:
 
 
 def test_reads_as_a_sentence_part() -> None:
-    assert str(wilson(15, 148)) == "10.1% (15 of 148; 95 % 6.2% to 16.1%)"
+    assert str(wilson(15, 148)) == "10.1% (15 of 148; 95 % 6.2% to 16.0%)"
 
 
 @pytest.mark.parametrize(("hits", "trials"), [(-1, 3), (4, 3), (0, -1)])

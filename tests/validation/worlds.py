@@ -64,9 +64,7 @@ def down(index: int, byte: int, seconds: float) -> NodeDown:
 
 def asks(index: int, byte: int, seconds: float, announce: bool = False) -> Lookup | Announce:
     kind = Announce if announce else Lookup
-    return kind(
-        t_ns=at(seconds), index=index, ip=node_ip(index), port=6881, key=key_of(byte).hex(), noseed=announce
-    )
+    return kind(t_ns=at(seconds), index=index, ip=node_ip(index), port=6881, key=key_of(byte).hex(), noseed=announce)
 
 
 def hears(index: int, source: int, byte: int, seconds: float, method: str = "get_peers") -> Received:
@@ -124,7 +122,7 @@ def attachment(
     )
 
 
-def captures(rows: Sequence[tuple[float, int, int, int]]) -> Captures:
+def captures(rows: Sequence[tuple[float, int, int, int]], flags: int = 0) -> Captures:
     """Return captures of (seconds, attachment number, source node, key byte)."""
     n = len(rows)
     return Captures(
@@ -135,7 +133,7 @@ def captures(rows: Sequence[tuple[float, int, int, int]]) -> Captures:
         np.full((n, 20), 7, np.uint8),
         np.array([list(key_of(row[3])) for row in rows], np.uint8).reshape(n, 20),
         np.full(n, Kind.LOOKUP, np.uint8),
-        np.zeros(n, np.uint16),
+        np.full(n, flags, np.uint16),
         np.zeros(n, np.uint32),
         np.zeros(n, np.uint16),
     )
@@ -146,6 +144,7 @@ def write_run(
     attachments: Sequence[Attachment],
     rows: Sequence[tuple[float, int, int, int]],
     *,
+    flags: int = 0,
     analyzed: bool = True,
     end_s: float = 90.0,
 ) -> Path:
@@ -156,7 +155,7 @@ def write_run(
     with RunWriter(folder, manifest, "") as writer:
         for one in attachments:
             writer.attachment(one)
-        writer.captures(captures(rows))
+        writer.captures(captures(rows, flags))
         (folder / "status.csv").touch()
         (folder / "log.jsonl").touch()
         writer.seal(at(end_s), "done")

@@ -57,7 +57,12 @@ class MemoryRun:
     """A run in memory, read in batches of `batch_rows`."""
 
     def __init__(
-        self, rows: list[Row], attachments: list[Attachment], zone: str = "8/1", id_bytes: int = 2, batch_rows: int = 999
+        self,
+        rows: list[Row],
+        attachments: list[Attachment],
+        zone: str = "8/1",
+        id_bytes: int = 2,
+        batch_rows: int = 999,
     ) -> None:
         self.manifest = Manifest(montra_version="1", overlay="mainline", zone=zone, id_bits=id_bytes * 8, start_ns=0)
         self._captures = captures_of(rows, id_bytes)
@@ -310,9 +315,7 @@ def oracle(rows: list[Row], targets: list[Attachment], span: int, longest: int) 
             mark = Maintenance.OUTSIDE_ZONE
         elif with_requester >= 14 or (group[0].kind == Kind.LOOKUP and excess >= 16):
             mark = Maintenance.OWN_ID
-        elif excess > 0 and (
-            group[0].kind == Kind.NODE_LOOKUP or (group[0].kind == Kind.LOOKUP and len(group) == 1)
-        ):
+        elif excess > 0 and (group[0].kind == Kind.NODE_LOOKUP or (group[0].kind == Kind.LOOKUP and len(group) == 1)):
             mark = Maintenance.BUCKET_REFRESH
         margin = math.inf
         if len(distances) > 1 and distances[0]:
@@ -343,10 +346,12 @@ def oracle(rows: list[Row], targets: list[Attachment], span: int, longest: int) 
 
 two_bytes = st.binary(min_size=2, max_size=2)
 #: Few distinct values, so that copies meet; some IDs differ in their last bits only.
-ids = st.one_of(st.sampled_from([b"\x80\x00", b"\x80\x01", b"\x80\x02", b"\x87\xff", b"\x88\x00", b"\x00\x01"]), two_bytes)
-attachments_strategy = st.lists(
-    st.tuples(ids, st.integers(0, 50), st.integers(0, 60)), min_size=1, max_size=12
-).map(lambda rows: [attached(i + 1, r[0], r[1], r[2]) for i, r in enumerate(rows)])
+ids = st.one_of(
+    st.sampled_from([b"\x80\x00", b"\x80\x01", b"\x80\x02", b"\x87\xff", b"\x88\x00", b"\x00\x01"]), two_bytes
+)
+attachments_strategy = st.lists(st.tuples(ids, st.integers(0, 50), st.integers(0, 60)), min_size=1, max_size=12).map(
+    lambda rows: [attached(i + 1, r[0], r[1], r[2]) for i, r in enumerate(rows)]
+)
 
 
 @st.composite

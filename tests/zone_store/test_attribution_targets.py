@@ -33,7 +33,9 @@ long_ids = st.one_of(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(long_ids, max_size=60), st.lists(st.tuples(long_ids, long_ids), min_size=1, max_size=8))
-def test_count_nearer_is_the_count_of_lesser_xor_distances(table: list[bytes], asked: list[tuple[bytes, bytes]]) -> None:
+def test_count_nearer_is_the_count_of_lesser_xor_distances(
+    table: list[bytes], asked: list[tuple[bytes, bytes]]
+) -> None:
     found = count_nearer(pack(sorted(table), 10), pack([key for key, _ in asked], 10), pack([i for _, i in asked], 10))
     assert found.tolist() == [
         sum(xor_distance(key, one) < xor_distance(key, asked_id) for one in table) for key, asked_id in asked

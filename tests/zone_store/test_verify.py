@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 import zone_store
-from zone_store.captures import Captures
+from zone_store.captures import Attachment, Captures
 from zone_store.run import environment
 from zone_store.run.blocks import encode_captures
 from zone_store.run.folder import RunError, read_manifest
+from zone_store.run.records import encode_record
 from zone_store.run.seal import seal_folder
 from zone_store.run.verify import stat, verify
 from zone_store.run.writer import RunWriter
@@ -211,6 +212,26 @@ def block_damage(captures_at: Make) -> dict[str, tuple[Change, list[str]]]:
             put(environment.number_key(2), b"\x90", environment.TARGETS),
             ["damaged attachment record: Expected `array` of length 14", "attachments: manifest says 2, found 0"],
         ),
+        "target IDs": (
+            put(
+                environment.number_key(2),
+                encode_record(Attachment(2, bytes(16), 1, 1, bytes(16), 2, 2, START_NS)),
+                environment.TARGETS,
+            ),
+            ["attachment 2: its IDs are not 20 bytes"],
+        ),
+        "target number": (
+            put(
+                environment.number_key(2),
+                encode_record(Attachment(1 << 32, bytes(20), 1, 1, bytes(20), 2, 2, START_NS)),
+                environment.TARGETS,
+            ),
+            ["damaged attachment record: Expected `int` <= 4294967295"],
+        ),
+        "text": (
+            put(environment.time_key(1, 1), b"\x95\x01\xa1\x80\x01\x02\x03", environment.LEDGER),
+            ["damaged ledger record: 'utf-8' codec can't decode"],
+        ),
         "crawl": (
             remove(environment.number_key(1), environment.CRAWLS),
             ["crawls: manifest says 1, found 0"],
@@ -238,6 +259,9 @@ def block_damage(captures_at: Make) -> dict[str, tuple[Change, list[str]]]:
         "short key",
         "target",
         "target record",
+        "target IDs",
+        "target number",
+        "text",
         "crawl",
         "ledger",
         "meta",

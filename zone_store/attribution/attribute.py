@@ -137,9 +137,7 @@ def _lookups(groups: Groups, targets: Targets) -> Lookups:
     )
 
 
-def _margin(
-    groups: Groups, first: NDArray[np.intp], copies: NDArray[np.intp], targets: Targets
-) -> NDArray[np.float32]:
+def _margin(groups: Groups, first: NDArray[np.intp], copies: NDArray[np.intp], targets: Targets) -> NDArray[np.float32]:
     """Return log2 of the runner-up's distance over the destination's, float32[g]; inf without a runner-up."""
     margin = np.full(len(first), np.inf, np.float32)
     several = copies > 1

@@ -12,8 +12,8 @@ a monitor far from the key got a copy. So the rule holds for find_node, where re
 for get_peers the key must share `OWN_ID_EXCESS` = 16 bits more with the requester than with the monitor: a true lookup
 does so with probability 2^-(c+16), at most 1.5e-5 for any monitor and below 1e-9 at a destination among 2^14 nodes.
 
-One more shape is libtorrent's: it refreshes a bucket by a single get_peers to one node of it, for a random key on its own
-side of the bucket (`node::send_single_refresh`). A monitor gets it that a client only heard of: one packet, no
+One more shape is libtorrent's: it refreshes a bucket by a single get_peers to one node of it, for a random key on its
+own side of the bucket (`node::send_single_refresh`). A monitor that the client only heard of gets it: one packet, no
 other monitor asked, the key nearer to the requester than to the monitor. Real lookups go to seven or eight monitors,
 so a true one is marked by this rule with about 1/N of the probability that all its copies but one are missing.
 Measured on a private network of 128 libtorrent nodes: without it 49 of 479 rows were such refreshes.

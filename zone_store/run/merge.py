@@ -107,7 +107,7 @@ def _source(reader: RunReader) -> dict[str, Any]:
 
 def _joint_zone(zones: Sequence[Zone]) -> Zone:
     """Return the one zone that the zones are or make together; raises RunError."""
-    parts = sorted(set(zones), key=Zone.low)
+    parts = sorted(set(zones), key=lambda zone: (zone.low(), zone.length))
     for left, right in itertools.pairwise(parts):
         if left.overlaps(right):
             raise RunError(f"zones {left} and {right} overlap without being the same: their counts cannot be added")

@@ -99,7 +99,7 @@ class RunReader:
         return self._records(environment.LEDGER, records.decode_loss)
 
     def totals(self) -> dict[str, int]:
-        """Return the store's own running totals: rows captured, and the newest time among them."""
+        """Return the store's own running totals: captures, blocks, losses (ledger rows), last_ns (newest capture)."""
         items = self._items(environment.META)
         return {key.decode("ascii", "replace"): environment.parse_number(value) for key, value in items}
 

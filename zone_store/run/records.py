@@ -17,11 +17,9 @@ _ENCODER = msgspec.msgpack.Encoder(enc_hook=plain)
 _Time = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 1)]
 _Port = Annotated[int, msgspec.Meta(ge=0, le=(1 << 16) - 1)]
+_Intervals = tuple[tuple[_Time, _Time], ...]
 _ATTACHMENT = msgspec.msgpack.Decoder(
-    tuple[
-        *(int, _Number, bytes, _Number, _Port, bytes, _Number, _Port, _Time, _Time, _Time),
-        *(tuple[tuple[_Time, _Time], ...], _Time, str),
-    ]
+    tuple[int, _Number, bytes, _Number, _Port, bytes, _Number, _Port, _Time, _Time, _Time, _Intervals, _Time, str]
 )
 _CRAWL = msgspec.msgpack.Decoder(
     tuple[int, _Number, _Time, _Time, int, int, int, int, int, int, int, float, float, float, float]

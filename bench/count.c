@@ -1,0 +1,129 @@
+/* Receive datagrams with recvmmsg and do nothing but count them: what the kernel's side of receiving costs.
+ *
+ *     count BUFFER CPU PORT...
+ *
+ * One wildcard socket for each PORT, a receive buffer of BUFFER bytes each; CPU: where to run, -1 for anywhere. Prints
+ * "ready", counts until standard input ends and nothing has come for QUIET_MS since, then prints one line of JSON: received, drops (kernel), first and last
+ * (seconds, monotonic), cpu (seconds).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROWS 128 /* datagrams a system call, as montra */
+#define SLOT 2048
+#define QUIET_MS 100
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
+#endif
+#define MEMINFO_DROPS 8
+
+static void die(const char *what) {
+    fprintf(stderr, "count: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static double cpu_seconds(void) {
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    return use.ru_utime.tv_sec + use.ru_stime.tv_sec + (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+}
+
+static int open_port(int port, int buffer) {
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port)};
+    if (fd < 0)
+        die("socket");
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    if (bind(fd, (struct sockaddr *)&name, sizeof name) < 0)
+        die("bind");
+    return fd;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 4) {
+        fprintf(stderr, "usage: count BUFFER CPU PORT...\n");
+        return 2;
+    }
+    int cpu = atoi(argv[2]), ports = argc - 3;
+    if (cpu >= 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(cpu, &set);
+        if (sched_setaffinity(0, sizeof set, &set) < 0)
+            die("cannot pin");
+    }
+    struct pollfd polled[ports + 1];
+    for (int i = 0; i < ports; i++)
+        polled[i] = (struct pollfd){.fd = open_port(atoi(argv[3 + i]), atoi(argv[1])), .events = POLLIN};
+    polled[ports] = (struct pollfd){.fd = 0, .events = POLLIN};
+
+    static unsigned char buffer[ROWS][SLOT];
+    static struct mmsghdr messages[ROWS];
+    static struct iovec parts[ROWS];
+    static struct sockaddr_in names[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        parts[i] = (struct iovec){buffer[i], SLOT};
+        messages[i].msg_hdr = (struct msghdr){.msg_name = &names[i], .msg_iov = &parts[i], .msg_iovlen = 1};
+    }
+
+    printf("ready\n");
+    fflush(stdout);
+    uint64_t received = 0;
+    double first = 0, last = 0, used = cpu_seconds();
+    for (int over = 0;;) {
+        int ready = poll(polled, ports + 1, over ? QUIET_MS : -1);
+        if (ready < 0 && errno != EINTR)
+            die("poll");
+        if (ready == 0)
+            break;
+        if (polled[ports].revents) {
+            over = 1;
+            polled[ports].fd = -1;
+            polled[ports].revents = 0;
+        }
+        for (int i = 0; i < ports; i++) {
+            if (!(polled[i].revents & POLLIN))
+                continue;
+            for (int n = ROWS; n == ROWS;) {
+                for (int row = 0; row < ROWS; row++)
+                    messages[row].msg_hdr.msg_namelen = sizeof names[row];
+                n = recvmmsg(polled[i].fd, messages, ROWS, MSG_DONTWAIT, NULL);
+                if (n > 0) {
+                    if (!received)
+                        first = now();
+                    received += n;
+                }
+            }
+            last = now();
+        }
+    }
+    used = cpu_seconds() - used;
+    uint64_t drops = 0;
+    for (int i = 0; i < ports; i++) {
+        uint32_t info[MEMINFO_DROPS + 1] = {0};
+        socklen_t size = sizeof info;
+        if (getsockopt(polled[i].fd, SOL_SOCKET, SO_MEMINFO, info, &size) == 0)
+            drops += info[MEMINFO_DROPS];
+    }
+    printf("{\"received\": %llu, \"drops\": %llu, \"first\": %.6f, \"last\": %.6f, \"cpu\": %.6f}\n",
+           (unsigned long long)received, (unsigned long long)drops, first, last, used);
+    return 0;
+}

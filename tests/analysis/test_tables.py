@@ -1,0 +1,123 @@
+"""Tables as files: known cells, the same bytes each time, no address in any of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.analyze import analyze
+from analysis.tables import csv_bytes, parquet_bytes
+from zone_store.run.folder import RunError
+
+from .samples import KEY_A, KEY_B, Contents, make_run, sample, version_name
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def test_csv_cells() -> None:
+    columns = {"name": ["=1+1", "@x", "-", 'a,"b"', ""], "n": np.array([1.5, np.nan, 2.0, 1e-9, 0.0])}
+    assert csv_bytes(columns).decode() == 'name,n\n\'=1+1,1.5\n\'@x,\n\'-,2.0\n"a,""b""",1e-09\n,0.0\n'
+
+
+def test_parquet_of_nothing_keeps_its_types() -> None:
+    schema = pq.read_schema(
+        io.BytesIO(parquet_bytes({"s": [], "i": np.empty(0, np.int64), "k": np.empty((0, 20), np.uint8)}))
+    )
+    assert [str(field.type) for field in schema] == ["string", "int64", "fixed_size_binary[20]"]
+
+
+def test_tables_of_the_sample(sample_run: Path) -> None:
+    analyze(sample_run, version_name=version_name)
+    out = sample_run / "analysis"
+    top = rows(out / "top_keys.csv")
+    assert [row["key"] for row in top] == [KEY_A.hex(), KEY_B.hex()]
+    assert (top[0]["lookups"], top[0]["requesters"], top[0]["announce_share"]) == ("4", "3", "0.2")
+    assert [row["completeness"] for row in rows(out / "crawls.csv")] == ["0.0", "0.8", "1.0"]
+    assert [row["name"] for row in rows(out / "losses.csv")] == ["gap", "kernel_drops", "crawl_timeout", "<script>name"]
+    assert sum(int(row["lookups"]) for row in rows(out / "rates.csv")) == 5
+    assert rows(out / "rates.csv")[100]["lookups_per_minute"] == ""  # the gap
+    assert rows(out / "key_rates.csv")[0] == {
+        "kind": "lookup",
+        "per_minute": str(60 / 540),
+        "share_of_keys_at_least": "1.0",
+    }
+    keys = pq.read_table(out / "keys.parquet").to_pydict()
+    assert keys["key"][:2] == [KEY_A, KEY_B]
+    assert keys["lookups"] == [4, 1, 0]
+    assert {path.stem for path in out.glob("*.csv")} == {path.stem for path in out.glob("*.parquet")} - {"keys"}
+
+
+def test_the_summary_of_the_sample(sample_run: Path) -> None:
+    analysis = analyze(sample_run, version_name=version_name)
+    summary = json.loads((sample_run / "analysis" / "analysis.json").read_text())
+    assert summary == json.loads(json.dumps(analysis.as_dict()))
+    assert (summary["lookups"], summary["node_lookups"], summary["announces"], summary["maintenance"]) == (5, 1, 1, 1)
+    assert (summary["keys"], summary["requesters"]) == (2, 3)
+    assert (summary["run"]["sealed"], summary["run"]["exit"], summary["run"]["captures"]) == (True, "done", 11)
+    assert summary["copies"] == {"mean": 1.4, "packets": 8, "closest_share": 0.8, "unranked": 0}
+    assert summary["coverage"]["unmonitored_s"] == 16
+    assert summary["load"]["nodes"] == 3
+    assert summary["clients"][0] == {
+        "name": "libtorrent 2.1",
+        "lookups": 3,
+        "announces": 1,
+        "requesters": 2,
+        "share": 0.6,
+    }
+
+
+def test_an_empty_run_has_all_tables_and_no_number_that_is_none(empty_run: Path) -> None:
+    analyze(empty_run)
+    text = (empty_run / "analysis" / "analysis.json").read_text()
+    assert "NaN" not in text
+    summary = json.loads(text)
+    assert (summary["lookups"], summary["copies"]["mean"], summary["load"]["gini"]) == (0, None, None)
+    assert rows(empty_run / "analysis" / "top_keys.csv") == []
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "two"):
+        folder = make_run(tmp_path / name / "20261121T150000Z_mainline_a4-6", sample())
+        analyze(folder, version_name=version_name)
+        found.append({path.name: path.read_bytes() for path in sorted((folder / "analysis").iterdir())})
+    assert len(found[0]) == 26
+    assert found[0] == found[1]
+
+
+def test_no_table_holds_an_address(sample_run: Path) -> None:
+    analyze(sample_run, version_name=version_name)
+    addresses = ["10.0.0.1", "10.0.0.3", "127.0.0.", str(0x0A000001), str(0x0A000003), str(0x7F000001)]
+    for path in (sample_run / "analysis").iterdir():
+        if path.suffix == ".parquet":
+            names = set(pq.read_schema(path).names)
+            assert not {name for name in names if "ip" in name.split("_") or "address" in name or "port" in name}
+        else:
+            assert not [address for address in addresses if address in path.read_text()], path.name
+
+
+def test_tables_go_where_they_are_told(sample_run: Path, tmp_path: Path) -> None:
+    analyze(sample_run, tmp_path / "elsewhere" / "deep")
+    assert (tmp_path / "elsewhere" / "deep" / "analysis.json").is_file()
+    assert not (sample_run / "analysis").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write"):
+        analyze(sample_run, tmp_path / "file" / "out")
+
+
+def test_a_run_that_is_not_attributed_yet_is_refused(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", Contents())
+    (folder / "lookups.lmdb" / "data.mdb").unlink()
+    (folder / "lookups.lmdb").rmdir()
+    with pytest.raises(RunError, match="no lookups yet"):
+        analyze(folder)
+    with pytest.raises(RunError, match="no run folder"):
+        analyze(tmp_path)

@@ -1,0 +1,210 @@
+"""Each fault a user can make: one clear line, the right exit code, nothing written half."""
+
+import json
+import os
+import resource
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from montra.window import shipped
+from tests.cli.conftest import COMMAND, montra
+from zone_store.keyspace.zone import Zone
+from zone_store.run.folder import Manifest, create_run
+from zone_store.run.writer import RunWriter
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration that could run, on addresses of its own."""
+    text = shipped.text("lab").replace("127.100.", "127.143.").replace("127.99.0.1", "127.142.0.1")
+    path = tmp_path / "lab.toml"
+    path.write_text(text.replace("20881-20884", "22081-22084").replace(":20880", ":22080"))
+    return path
+
+
+def edited(path: Path, old: str, new: str) -> Path:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def refused(tmp_path: Path, code: int, *words: str, arguments: tuple[str | Path, ...]) -> None:
+    """The command ends with this code, says these words in one line of its own, and leaves no run."""
+    runs = tmp_path / "runs"
+    done = montra("monitor", "--runs", runs, "--duration", "5s", *arguments)
+    lines = [line for line in done.err.splitlines() if line.startswith("montra: ")]
+    assert done.code == code, done.err
+    assert any(all(word in line for word in words) for line in lines), done.err
+    assert "Traceback" not in done.err
+    assert not runs.exists() or not list(runs.iterdir())
+
+
+def test_unknown_keys(config: Path, tmp_path: Path) -> None:
+    edited(config, "pause_s", "pauze_s")
+    refused(tmp_path, 2, "unknown key crawl.pauze_s", "did you mean crawl.pause_s?", arguments=("-c", config))
+
+
+@pytest.mark.parametrize("zone", ["a4/99", "xyz", "a4/9", "2"])
+def test_zones_out_of_range(config: Path, tmp_path: Path, zone: str) -> None:
+    refused(tmp_path, 2, "zone", zone, arguments=("-c", config, "--zone", zone))
+
+
+def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
+    refused(tmp_path, 2, "no such file", "config init", arguments=("-c", tmp_path / "none.toml"))
+
+
+def test_addresses_the_host_lacks(config: Path, tmp_path: Path) -> None:
+    edited(config, '"127.143.1.1-8"', '"192.0.2.55"')
+    refused(tmp_path, 4, "sockets", "192.0.2.55", arguments=("-c", config))
+
+
+def test_a_crawler_address_the_host_lacks(config: Path, tmp_path: Path) -> None:
+    edited(config, "127.142.0.1:22080", "192.0.2.77:22080")
+    refused(tmp_path, 4, "sockets", "192.0.2.77", arguments=("-c", config))
+
+
+def test_a_port_that_is_taken(config: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.143.1.1", 22082))
+        refused(tmp_path, 4, "22082", "another socket has the port", arguments=("-c", config))
+
+
+def test_too_few_file_descriptors(config: Path, tmp_path: Path) -> None:
+    edited(config, 'bind = "shared"', 'bind = "each"')
+    command = [*COMMAND, "monitor", "-c", str(config), "--runs", str(tmp_path / "runs")]
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, preexec_fn=limit)
+    assert done.returncode == 4, done.stderr
+    assert "file descriptors" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_blocklist_with_a_bad_line(config: Path, tmp_path: Path) -> None:
+    blocklist = tmp_path / "blocked.txt"
+    blocklist.write_text("10.0.0.0/8\nnot an address\n")
+    refused(tmp_path, 4, "blocklist", "line 2", arguments=("-c", config, "--blocklist-file", blocklist))
+
+
+def test_too_little_disk(config: Path, tmp_path: Path) -> None:
+    edited(config, 'min_free = "200MB"', 'min_free = "9999TB"')
+    refused(tmp_path, 4, "disk", "storage.min_free", arguments=("-c", config))
+
+
+def test_a_run_folder_that_cannot_be_made(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file, where a folder should be")
+    done = montra("monitor", "--runs", tmp_path / "runs", "--duration", "5s", "-c", config)
+    assert done.code in (1, 4), done.err
+    assert "runs" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "verb", [["status"], ["analyze"], ["report"], ["store", "stat"], ["store", "verify"]], ids=lambda v: "-".join(v)
+)
+def test_a_folder_that_is_no_run(tmp_path: Path, verb: list[str]) -> None:
+    done = montra(*verb, tmp_path)
+    assert done.code == 1, done.err
+    assert "manifest.json" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A sealed run in which nothing happened."""
+    folder = create_run(tmp_path, 1_700_000_000_000_000_000, "mainline", Zone.parse("a4/6"))
+    manifest = Manifest(montra_version="0", overlay="mainline", zone="a4/6", start_ns=1_700_000_000_000_000_000)
+    writer = RunWriter(folder, manifest, "")
+    writer.seal(1_700_000_060_000_000_000, "complete")
+    return folder
+
+
+@pytest.mark.parametrize("verb", [["status"], ["analyze"], ["store", "stat"]], ids=lambda v: "-".join(v))
+def test_a_store_of_another_schema(run: Path, verb: list[str]) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["schema"] = 99
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    done = montra(*verb, run)
+    assert done.code == 1, done.err
+    assert "schema 99" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_damaged_store_is_told(run: Path) -> None:
+    data = run / "capture.lmdb" / "data.mdb"
+    damaged = bytearray(data.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    data.write_bytes(damaged)
+    done = montra("store", "verify", run)
+    assert done.code == 1
+    assert "damaged" in done.err
+
+
+def test_an_empty_run_gives_a_report_that_says_so(run: Path) -> None:
+    assert montra("analyze", run).code == 0
+    done = montra("report", run)
+    assert done.code == 0, done.err
+    assert "no " in Path(done.out.strip()).read_text("utf-8").lower()
+
+
+@pytest.mark.parametrize("arguments", [["monitor"], ["nonsense"], ["store", "verify", "/nowhere"]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    done = montra(*arguments)
+    assert done.code == 2
+    assert "Usage:" in done.err
+
+
+def test_flags_beat_the_environment_and_that_the_file(config: Path) -> None:
+    env = {"MONTRA_CONFIG_SHOW_DURATION": "7m"}
+    assert json.loads(montra("config", "show", "-c", config, "--json").out)["duration"] == "10m"
+    assert json.loads(montra("config", "show", "-c", config, "--json", env=env).out)["duration"] == "7m"
+    flag = montra("config", "show", "-c", config, "--json", "--duration", "8m", "-r", "100", env=env)
+    assert json.loads(flag.out)["duration"] == "8m"
+    assert json.loads(flag.out)["limits"]["total"] == {"per_s": 100.0, "burst": 25}
+
+
+def test_config_init_writes_what_can_be_shown_and_never_over_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    assert montra("config", "init", path).code == 0
+    assert montra("config", "show", "-c", path).code == 0
+    again = montra("config", "init", path)
+    assert again.code == 1
+    assert "File exists" in again.err
+
+
+def test_preflight_says_what_it_found(config: Path) -> None:
+    done = montra("preflight", "-c", config, "--json")
+    assert done.code == 0, done.err
+    checks = {check["name"]: check for check in json.loads(done.out)}
+    assert checks["address spread"]["level"] == "ok"
+    assert checks["capacity"]["finding"] == "1000 monitors at most"
+
+
+def test_a_dry_run_writes_nothing(config: Path, tmp_path: Path) -> None:
+    done = montra("monitor", "-c", config, "--dry-run", "--runs", tmp_path / "runs")
+    assert done.code == 0, done.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_disk_that_fills_up_ends_in_a_sealed_partial_run(config: Path, tmp_path: Path) -> None:
+    """RLIMIT_FSIZE stands for the full disk: the kernel refuses to let a file grow (EFBIG)."""
+    command = [*COMMAND, "monitor", "-c", str(config), "--runs", str(tmp_path / "runs"), "--duration", "20s"]
+
+    def limit() -> None:
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, preexec_fn=limit, env=os.environ)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 3, done.stderr
+    assert "partial (cannot write" in done.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    assert montra("store", "verify", run).code == 0

@@ -1,0 +1,55 @@
+"""Shares of time and delays."""
+
+import math
+
+import pytest
+
+from montra.datagrams import ip_number
+from montra.validation.coverage import arrivals, by_target, coverage
+from montra.validation.truth import TruthNode
+from zone_store.captures import Attachment
+
+from .worlds import at, attachment, id_of, node_ip
+
+
+def node(index: int, byte: int, up_s: float, down_s: float = 0.0) -> TruthNode:
+    down_ns = at(down_s) if down_s else 0
+    return TruthNode(index, id_of(byte), ip_number(node_ip(index)), 6881, at(up_s), down_ns)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "attachments", "expected"),
+    [
+        # 10 s to 20 s are asked for
+        ([node(1, 0xA5, 0)], [attachment(1, 1, 0xA5, ((0.0, 0.0),))], 1.0),
+        ([node(1, 0xA5, 0)], [attachment(1, 1, 0xA5, ((12.0, 14.0), (19.0, 0.0)))], 0.3),
+        ([node(1, 0xA5, 0)], [attachment(1, 1, 0xA5, ((0.0, 15.0),)), attachment(2, 1, 0xA5, ((14.0, 16.0),))], 0.6),
+        ([node(1, 0xA5, 15, 17)], [attachment(1, 1, 0xA5, ((16.0, 0.0),))], 0.5),
+        ([node(1, 0xA5, 0), node(2, 0xA6, 0)], [attachment(1, 1, 0xA5)], 0.5),
+        # another ID at the same address is another target
+        ([node(1, 0xA5, 0)], [attachment(1, 1, 0xA6)], 0.0),
+        ([node(1, 0xA5, 0, 9)], [attachment(1, 1, 0xA5)], math.nan),
+    ],
+)
+def test_coverage(nodes: list[TruthNode], attachments: list[Attachment], expected: float) -> None:
+    share = coverage(nodes, by_target(attachments), at(10), at(20))
+    assert share == pytest.approx(expected, nan_ok=True)
+
+
+def test_arrivals() -> None:
+    nodes = [node(1, 0xA5, 5), node(2, 0xA6, 10), node(3, 0xA7, 12), node(4, 0xA4, 13, 15), node(5, 0xA4, 20)]
+    beside = by_target(
+        [
+            attachment(1, 1, 0xA5),
+            attachment(2, 2, 0xA6, ((14.0, 15.0), (16.0, 0.0))),
+            attachment(3, 3, 0xA7, ((18.0, 0.0),)),
+            attachment(4, 4, 0xA4, ()),
+        ]
+    )
+    found = arrivals(nodes, beside, at(10), at(20))
+    assert (found.nodes, found.visible) == (3, 2)
+    assert found.median_s == pytest.approx(5.0)
+    assert found.p90_s == pytest.approx(5.8)
+    none = arrivals(nodes, {}, at(30), at(40))
+    assert (none.nodes, none.visible) == (0, 0)
+    assert math.isnan(none.median_s)

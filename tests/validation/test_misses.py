@@ -1,0 +1,72 @@
+"""One reason for each miss."""
+
+import pytest
+
+from montra.datagrams import ip_number
+from montra.validation.misses import Miss, visible_at, why
+from montra.validation.truth import TruthLookup, TruthNode
+from zone_store.captures import Attachment
+
+from .worlds import at, attachment, id_of, key_of, monitor_ip, node_ip
+
+REQUESTER = TruthNode(9, id_of(0x10), ip_number(node_ip(9)), 6881, at(0))
+DESTINATION = TruthNode(1, id_of(0xA5), ip_number(node_ip(1)), 6881, at(0))
+MONITOR = ip_number(monitor_ip(1)), 20000
+
+
+def lookup(*asked: tuple[str, int]) -> TruthLookup:
+    addresses = {(ip_number(ip), port): at(10) for ip, port in asked}
+    return TruthLookup(at(10), REQUESTER, key_of(0xA5), False, False, received={1: at(10)}, asked=addresses)
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        ([], Miss.TARGET_NOT_FOUND),
+        ([attachment(1, 1, 0xA5, (), found_s=11.0, introduced_s=0.0)], Miss.TARGET_NOT_FOUND),
+        ([attachment(1, 1, 0xA5, (), introduced_s=0.0)], Miss.NOT_INTRODUCED),
+        ([attachment(1, 1, 0xA5, (), introduced_s=10.5)], Miss.NOT_INTRODUCED),
+        ([attachment(1, 1, 0xA5, ((4.0, 9.0),), lost_s=9.0)], Miss.RETIRED),
+        ([attachment(1, 1, 0xA5, ())], Miss.NOT_VISIBLE),
+        ([attachment(1, 1, 0xA5, ((4.0, 9.0), (10.1, 0.0)))], Miss.NOT_VISIBLE),
+        ([attachment(1, 1, 0xA5)], Miss.NEVER_CAME_NEAR),
+        # the one that had come farthest tells
+        ([attachment(1, 1, 0xA5, ((4.0, 6.0),), lost_s=6.0), attachment(2, 1, 0xA5, ())], Miss.NOT_VISIBLE),
+        ([attachment(1, 1, 0xA5, ((4.0, 6.0),), lost_s=6.0), attachment(2, 1, 0xA5)], Miss.NEVER_CAME_NEAR),
+    ],
+)
+def test_how_far_the_monitor_had_come(beside: list[Attachment], expected: Miss) -> None:
+    assert why(lookup((node_ip(1), 6881)), DESTINATION, beside, {MONITOR}, None) is expected
+
+
+def test_asked_and_not_captured_is_lost() -> None:
+    beside = [attachment(1, 1, 0xA5)]
+    assert why(lookup((monitor_ip(1), 20000)), DESTINATION, beside, {MONITOR}, None) is Miss.LOST
+
+
+def test_another_monitor_of_its_subnet_was_asked() -> None:
+    beside = [attachment(1, 1, 0xA5)]
+    neighbour = (monitor_ip(1), 20001)
+    monitors = {MONITOR, (ip_number(neighbour[0]), neighbour[1])}
+    assert why(lookup(neighbour), DESTINATION, beside, monitors, None) is Miss.SAME_SUBNET
+    assert why(lookup(neighbour), DESTINATION, beside, {MONITOR}, None) is Miss.NEVER_CAME_NEAR
+
+
+def test_a_monitor_nearer_than_any_node_that_received() -> None:
+    far = TruthNode(2, id_of(0xA6), ip_number(node_ip(2)), 6881, at(0))
+    beside = [attachment(2, 2, 0xA6)]
+    assert why(lookup(), far, beside, {MONITOR}, attachment(1, 1, 0xA5)) is Miss.NEARER_MONITOR
+    assert why(lookup(), DESTINATION, [], {MONITOR}, attachment(2, 2, 0xA6)) is Miss.TARGET_NOT_FOUND
+
+
+def test_visible_intervals_are_half_open() -> None:
+    one = attachment(1, 1, 0xA5, ((4.0, 6.0), (8.0, 0.0)))
+    assert [visible_at(one, at(t)) for t in (3.9, 4.0, 5.9, 6.0, 7.9, 8.0, 1e6)] == [
+        False,
+        True,
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
