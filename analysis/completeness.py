@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from analysis.load import NANOS, Run
 
 
+SEALED = "sealed"
+"""Reason of attachments that sealing the run ended, not the target."""
+
+
 @dataclass(frozen=True, slots=True)
 class TargetSeries:
     """Targets at each time_ns int64[n]: found and not lost, of them attached (accepted), of them visible; int64[n]."""
@@ -47,7 +51,9 @@ class Coverage:
 
 
 def target_series(run: Run, times: NDArray[np.int64]) -> TargetSeries:
-    """Return the numbers of targets at these times."""
+    """Return the numbers of targets at these times; at times after sealing, those just before it."""
+    sealed = max((a.lost_ns for a in run.attachments if a.reason == SEALED), default=run.end_ns)
+    times = np.minimum(times, sealed - 1)
     found = [(a.found_ns, run.until(a)) for a in run.attachments]
     accepted = [(a.accepted_ns, run.until(a)) for a in run.attachments if a.accepted_ns]
     return TargetSeries(times, *(_at_once(intervals, times) for intervals in (found, accepted, _visible(run))))

@@ -18,7 +18,7 @@ from analysis.result import Analysis
 from analysis.style import INK, MUTED, SERIES, axes, inline, plain_ticks, svg
 
 TOP_CLIENTS = 8
-RATE_BINS = 120
+RATE_BINS = 60
 MOST_CRAWLS = 500
 
 
@@ -194,7 +194,8 @@ def _distribution(
     with axes(name) as (figure, ax):
         places = np.arange(first, last + 1)
         ax.bar(places, 100 * counts[first : last + 1] / total, color=SERIES[0], width=0.72)
-        ax.set_xticks(places, [f"{place}+" if place == MOST else str(place) for place in places])
+        marked = places[:: 1 if len(places) <= 12 else 5]
+        ax.set_xticks(marked, [f"{place}+" if place == MOST else str(place) for place in marked])
         ax.tick_params(axis="x", length=0)
         ax.grid(visible=False, axis="x")
         ax.set_xlabel(label)
@@ -231,14 +232,14 @@ def _clients(analysis: Analysis) -> FigureText | None:
     shown = [(client.name, client.share) for client in clients[:TOP_CLIENTS]]
     if len(clients) > TOP_CLIENTS:
         shown.append((f"{len(clients) - TOP_CLIENTS} others", sum(client.share for client in clients[TOP_CLIENTS:])))
-    with axes("clients", height=0.35 + 0.09 * len(shown)) as (figure, ax):
+    with axes("clients", height=0.35 + 0.09 * max(4, len(shown))) as (figure, ax):
         places = np.arange(len(shown))[::-1]
         bars = ax.barh(places, [100 * share for _, share in shown], color=SERIES[0], height=0.66)
         ax.bar_label(bars, [f"{100 * share:.1f} %" for _, share in shown], padding=4, color=INK, fontsize=9)
         ax.set_yticks(places, [name for name, _ in shown])
         ax.tick_params(axis="y", length=0)
         ax.grid(visible=False, axis="y")
-        ax.margins(x=0.14)
+        ax.set(xmargin=0.14, ylim=(min(0, len(shown) - 4) - 0.6, len(shown) - 0.4))
         ax.set_xlabel("% of lookups")
         return FigureText(
             "clients",
@@ -275,7 +276,8 @@ class _Clock:
 
     def label(self, ax: Axes) -> None:
         start = datetime.fromtimestamp(self._start_ns // NANOS, UTC)
-        ax.set_xlabel(f"{self._unit} since {start:%Y-%m-%d %H:%M} UTC")
+        seconds = "" if self._unit in ("days", "hours") else f"{start::%S}"
+        ax.set_xlabel(f"{self._unit} since {start:%Y-%m-%d %H:%M}{seconds} UTC")
         ax.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 3, 5, 6, 10]))
         ax.grid(visible=False, axis="x")
         left, right = self(np.array([self._start_ns, self._end_ns])).tolist()

@@ -26,18 +26,34 @@ TOP_ROWS = 20
 LEAST_EVIDENCE = 20
 """Fewer validated lookups than this are called too few to say much."""
 
-_WHAT = {"capture_rate": "Lookups captured", "destination_accuracy": "Destination right"}
+_WHAT = {
+    "capture": "Lookups captured",
+    "capture_lookups": "captured, of those without announce",
+    "capture_announces": "captured, of those with announce",
+    "destination": "Destination right, of those captured",
+    "reached_closest": "True destination was the nearest node alive",
+}
+_WHY = {"capture_misses": "not captured", "destination_misses": "wrong destination", "excluded": "left out"}
 
 
 @dataclass(frozen=True, slots=True)
 class Proportion:
-    """A validated proportion with its 95 % interval; n = 0 if the file does not say how many it rests on."""
+    """A validated share with its 95 % interval, and the number of tries it rests on."""
 
     what: str
-    value: float
+    share: float
     low: float
     high: float
-    n: int
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What a validation file says: shares, and failures as (what, reason, count); problem: what is wrong with it."""
+
+    proportions: tuple[Proportion, ...] = ()
+    failures: tuple[tuple[str, str, int], ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +63,15 @@ class Section:
     key: str
     analysis: Analysis
     figures: list[FigureText]
-    validation: list[Proportion]
-    validation_problem: str
+    validation: Validation
 
 
 def report(folders: Sequence[Path], out_html: Path | None = None, *, version_name: VersionName = hex_version) -> Path:
     """Analyse runs, write their tables and figures, and one page about all of them; returns the page's path.
 
-    out_html: the page (report.html in the first run's folder if None). A `validation.json` in a run folder, an object
-    with `capture_rate` and `destination_accuracy`, each {"value", "low", "high", "n"}, is shown with its run. Raises
-    RunError as `analyze` does, and ValueError for no folders.
+    out_html: the page (report.html in the first run's folder if None). A `validation.json` in a run folder (a
+    comparison with the truth: shares as {"share", "low", "high", "trials"}, failures by reason) is shown with its run.
+    Raises RunError as `analyze` does, and ValueError for no folders.
     """
     if not folders:
         raise ValueError("a report needs at least one run")
@@ -72,23 +87,36 @@ def render(sections: Sequence[Section]) -> str:
     return _environment().get_template("report.html.j2").render(sections=sections, over_all=over_all)
 
 
-def read_validation(path: Path) -> tuple[list[Proportion], str]:
-    """Return the proportions of a validation file, and a line for what is wrong with it ("" if nothing)."""
+def read_validation(path: Path) -> Validation:
+    """Read a comparison of a run with the truth; nothing if there is none, what is wrong as its `problem`."""
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
-        return [], ""
+        return Validation()
     except (OSError, ValueError, RecursionError):
-        return [], f"{path.name} could not be read"
-    found = []
-    for name, entry in data.items() if isinstance(data, dict) else ():
-        if isinstance(entry, dict) and {"value", "low", "high"} <= entry.keys():
-            numbers = [entry["value"], entry["low"], entry["high"], entry.get("n", 0)]
-            if all(isinstance(n, int | float) and math.isfinite(n) and n >= 0 for n in numbers):
-                what = _WHAT.get(name, plain_name(name.replace("_", " ")).capitalize())
-                value, low, high, n = numbers
-                found.append(Proportion(what, float(value), float(low), float(high), int(n)))
-    return found, "" if found else f"{path.name} holds no proportion with an interval"
+        return Validation(problem=f"{path.name} could not be read")
+    if not isinstance(data, dict):
+        data = {}
+    proportions = [proportion for name, what in _WHAT.items() if (proportion := _proportion(what, data.get(name)))]
+    failures = [
+        (what, plain_name(reason.replace("_", " ")), count)
+        for name, what in _WHY.items()
+        for reason, count in (data[name].items() if isinstance(data.get(name), dict) else ())
+        if isinstance(count, int) and count
+    ]
+    problem = "" if proportions else f"{path.name} holds no share with an interval"
+    return Validation(tuple(proportions), tuple(failures), problem)
+
+
+def _proportion(what: str, entry: object) -> Proportion | None:
+    """Return a proportion of a validation file, None if it is none or rests on no trial."""
+    if not isinstance(entry, dict):
+        return None
+    numbers = [entry.get(name) for name in ("share", "low", "high", "trials")]
+    share, low, high, trials = (float(n) if isinstance(n, int | float) else math.nan for n in numbers)
+    if not all(map(math.isfinite, (share, low, high, trials))) or trials <= 0:
+        return None
+    return Proportion(what, share, low, high, int(trials))
 
 
 def _section(key: str, folder: Path, version_name: VersionName) -> Section:
@@ -103,7 +131,7 @@ def _section(key: str, folder: Path, version_name: VersionName) -> Section:
         raise RunError(f"cannot write {out}: {error.strerror}") from error
     for figure in drawn:
         write_atomic(out / f"{figure.name}.svg", figure.document.encode())
-    return Section(key, analysis, drawn, *read_validation(folder / VALIDATION))
+    return Section(key, analysis, drawn, read_validation(folder / VALIDATION))
 
 
 def _environment() -> Environment:

@@ -45,11 +45,12 @@ class Placements:
         self._given = 0
 
     def first(self, n: int) -> list[Placement]:
-        """Return placements of a starting population, the zone's share of them in the zone (rounded to nearest)."""
+        """Return placements of a starting population, the zone's share of them in the zone (rounded to nearest).
+
+        Those outside come first, so the lab's first addresses, which never leave, stand outside the zone if any do.
+        """
         inside = math.floor(n * self._share + 0.5)
-        sides = [i < inside for i in range(n)]
-        self._rng.shuffle(sides)
-        return [self.place(side) for side in sides]
+        return [self.place(i >= n - inside) for i in range(n)]
 
     def place(self, in_zone: bool) -> Placement:
         """Return a new placement on this side of the zone's border; raises LabError when the addresses are used up."""

@@ -91,8 +91,7 @@ class Lab:
     def _live(self) -> None:
         settings, network = self._settings, self._network
         self._log.write(Began(t_ns=time.time_ns(), schema=SCHEMA, libtorrent=LIBTORRENT_VERSION, settings=settings))
-        # those that never leave stand outside the zone where they can, so the zone itself churns as a whole
-        places = sorted(self._placements.first(settings.nodes), key=lambda place: place.in_zone)
+        places = self._placements.first(settings.nodes)  # those outside the zone first: the zone churns as a whole
         for place in places:
             network.add(place)
             self._pause(0.0)

@@ -46,7 +46,7 @@ def test_figures_are_the_same_each_time(sample_run: Path) -> None:
 
 def test_axes_say_units_and_names_of_clients_are_escaped_text(sample_run: Path) -> None:
     by_name = {figure.name: figure.document for figure in figures(analysed(sample_run))}
-    assert "minutes since 2026-11-21 15:00 UTC" in by_name["rates"]
+    assert "minutes since 2026-11-21 15:00:00 UTC" in by_name["rates"]
     assert "lookups of the key a minute, at least" in by_name["key_rates"]
     assert "% of the zone's nodes" in by_name["crawls"]
     assert "% of nodes, least loaded first" in by_name["load"]

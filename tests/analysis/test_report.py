@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report import Proportion, read_validation, report
+from analysis.report import Validation, read_validation, report
 from zone_store.captures import Loss
 from zone_store.run.folder import RunError
 
@@ -167,36 +167,50 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         report([tmp_path])
 
 
+def proportion(hits: int, trials: int, low: float, high: float) -> dict[str, float]:
+    return {"hits": hits, "trials": trials, "share": hits / trials, "low": low, "high": high}
+
+
 def test_validation_is_shown(sample_run: Path) -> None:
     (sample_run / "validation.json").write_text(
         json.dumps(
             {
-                "capture_rate": {"value": 0.981, "low": 0.962, "high": 0.991, "n": 480},
-                "destination_accuracy": {"value": 1, "low": 0.5, "high": 1, "n": 4},
+                "capture": proportion(471, 480, 0.962, 0.991),
+                "capture_announces": {"hits": 0, "trials": 0, "share": None, "low": 0.0, "high": 1.0},
+                "destination": proportion(4, 4, 0.5, 1),
+                "destination_misses": {"not_<i>monitored": 2, "other": 0},
+                "copies": {"mean": 7.5},
             }
         )
     )
     text = words(Page(report([sample_run])).text)
     assert "Lookups captured 98.1 % 96.2 % to 99.1 % 480" in text
-    assert "Destination right 100.0 % 50.0 % to 100.0 % 4 (few)" in text
+    assert "Destination right, of those captured 100.0 % 50.0 % to 100.0 % 4 (few)" in text
+    assert "with announce" not in text
+    assert "Failures by reason: wrong destination, not <i>monitored: 2." in text
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{", "could not be read"),
-        ("[1]", "holds no proportion with an interval"),
-        ('{"capture_rate": {"value": NaN, "low": 0, "high": 1}}', "holds no proportion with an interval"),
-        ('{"capture_rate": {"value": "1", "low": 0, "high": 1}}', "holds no proportion with an interval"),
+        ("{", "validation.json could not be read"),
+        ("[1]", "validation.json holds no share with an interval"),
+        (
+            '{"capture": {"share": NaN, "low": 0, "high": 1, "trials": 3}}',
+            "validation.json holds no share with an interval",
+        ),
+        (
+            '{"capture": {"share": "1", "low": 0, "high": 1}, "excluded": 7}',
+            "validation.json holds no share with an interval",
+        ),
     ],
 )
 def test_a_broken_validation_file_is_said(sample_run: Path, content: str, problem: str) -> None:
-    (sample_run / "validation.json").write_text(content)
-    assert f"validation.json {problem}" in words(Page(report([sample_run])).text)
+    path = sample_run / "validation.json"
+    path.write_text(content)
+    assert read_validation(path) == Validation(problem=problem)
+    assert problem in words(Page(report([sample_run])).text)
 
 
-def test_validation_proportions_may_have_other_names(tmp_path: Path) -> None:
-    path = tmp_path / "validation.json"
-    assert read_validation(path) == ([], "")
-    path.write_text(json.dumps({"other_one": {"value": 0.5, "low": 0.25, "high": 0.75}, "seed": 7}))
-    assert read_validation(path) == ([Proportion("Other one", 0.5, 0.25, 0.75, 0)], "")
+def test_no_validation_file_is_nothing(tmp_path: Path) -> None:
+    assert read_validation(tmp_path / "validation.json") == Validation()

@@ -1,0 +1,117 @@
+"""Montra's own receive path for the ingest benchmark: sockets, driver, window, fleet, run store. See bench/README.md.
+
+Prints "ready", receives until standard input ends and nothing more comes, seals the run, prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from random import Random
+
+import gevent
+import gevent.event
+import gevent.socket
+
+from bench import world
+from bench.receiver import QUIET_S, Options, cpu_seconds, options
+from crawler.settings import CrawlSettings
+from crawler.zone_crawler import ZoneCrawler
+from montra.datagrams import Datagram, DatagramBatch, ip_number
+from montra.endpoint.clock import AnchoredClock
+from montra.endpoint.driver import Driver, DriverSettings
+from montra.endpoint.sockets import open_sockets
+from montra.window.window import Window
+from zone_store.losses import is_loss
+from zone_store.run.folder import Manifest, create_run
+from zone_store.run.writer import RunWriter
+
+#: Nobody answers there: the crawl finds nobody and the crawler rests.
+_MUTE = (ip_number("127.151.255.254"), 9)
+
+
+class Stopwatch:
+    """The window as the driver sees it, with the times of its first and last batch."""
+
+    def __init__(self, window: Window) -> None:
+        self.start = window.start
+        self.tick = window.tick
+        self.due = window.due
+        self._window = window
+        self.first = self.last = 0.0
+
+    def feed(self, now_ns: int, batch: DatagramBatch) -> list[Datagram]:
+        """Hand a batch to the window."""
+        if not self.first:
+            self.first = time.monotonic()
+        outgoing = self._window.feed(now_ns, batch)
+        self.last = time.monotonic()
+        return outgoing
+
+
+def receive(given: Options) -> dict[str, object]:
+    """Receive until standard input ends; returns what was counted and how long it took."""
+    clock = AnchoredClock()
+    built = world.build(given.monitors, given.port)
+    attachments = world.attach(built, given.monitors, clock.now_ns())
+    crawler = ZoneCrawler(
+        built.overlay, world.ZONE, bytes(20), [_MUTE], Random(4), CrawlSettings(empty_s=3600.0, empty_max_s=3600.0)
+    )
+    run = create_run(given.folder, clock.now_ns(), "mainline", world.ZONE)
+    with open_sockets(built.plan, "shared", given.buffer) as sockets, _writer(run, clock) as writer:
+        for attachment in attachments:
+            writer.attachment(attachment)
+        writer.drain()
+        window = Window(built.overlay, crawler, built.fleet, writer, losses=is_loss)
+        watch = Stopwatch(window)
+        driver = Driver(built.plan, sockets, watch, DriverSettings(), clock)
+        window.outside.append(lambda: dict(driver.counters.counts))
+        stop = gevent.event.Event()
+        gevent.spawn(_wait_for_end, driver, stop)
+        print("ready", flush=True)
+        used = cpu_seconds()
+        driver.run(stop=stop)
+        begin = time.monotonic()
+        window.seal(clock.now_ns())
+        writer.drain()
+        drain = time.monotonic() - begin
+        used = cpu_seconds() - used
+        writer.seal(clock.now_ns(), "complete", window.totals.counters)
+    return {
+        "received": driver.counters.counts.get("received", 0),
+        "drops": driver.counters.counts.get("kernel_drops", 0),
+        "first": watch.first,
+        "last": watch.last + drain,
+        "cpu": used,
+        "run": str(run),
+    }
+
+
+def _writer(run: Path, clock: AnchoredClock) -> RunWriter:
+    manifest = Manifest(
+        montra_version="bench",
+        overlay="mainline",
+        zone=str(world.ZONE),
+        id_bits=160,
+        start_ns=clock.now_ns(),
+        parameters={},
+        versions={},
+        host={},
+        git="",
+    )
+    return RunWriter(run, manifest, "")
+
+
+def _wait_for_end(driver: Driver, stop: gevent.event.Event) -> None:
+    """Set `stop` once standard input has ended and nothing more arrives."""
+    gevent.socket.wait_read(0)
+    seen = -1
+    while seen != driver.counters.counts.get("received", 0):
+        seen = driver.counters.counts.get("received", 0)
+        gevent.sleep(QUIET_S)
+    stop.set()
+
+
+if __name__ == "__main__":
+    print(json.dumps(receive(options())))
