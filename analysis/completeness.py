@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from analysis.load import NANOS, Run
 
-
 SEALED = "sealed"
 """Reason of attachments that sealing the run ended, not the target."""
 

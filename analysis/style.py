@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 INK, MUTED, GRID, PAPER = "#1d2530", "#5a6575", "#dde2e8", "#fffffe"
-SERIES = ("#1f6fb2", "#c8571b", "#2e8b57", "#8456b0")
+SERIES = ("#1f6fb2", "#c8571b", "#2e8b57")
 VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "card"} | {c: f"s{i + 1}" for i, c in enumerate(SERIES)}
 
 _SIZE = (4.6, 3.0)

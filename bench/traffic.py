@@ -101,8 +101,17 @@ def make(attachments: list[Attachment]) -> Traffic:
     for share, payload in ((PINGS, _ping), (JUNK, _junk)):
         for monitor in rng.choices(monitors, k=int(share * len(rows))):
             rows.append((monitor.monitor_ip, monitor.monitor_port, payload(rng)))
-    rng.shuffle(rows)
-    return Traffic(rows, lookups)
+    return Traffic(_in_runs(rows, rng), lookups)
+
+
+def _in_runs(rows: list[tuple[int, int, bytes]], rng: Random) -> list[tuple[int, int, bytes]]:
+    """Return rows in random order, but for runs of one length to one monitor, which `blast` sends in one piece."""
+    runs: dict[tuple[int, int, int], list[tuple[int, int, bytes]]] = {}
+    for row in rows:
+        runs.setdefault((row[0], row[1], len(row[2])), []).append(row)
+    shuffled = list(runs.values())
+    rng.shuffle(shuffled)
+    return [row for run in shuffled for row in run]
 
 
 def _ping(rng: Random) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
         window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss)
         driver = Driver(parts.plan, sockets, window, DriverSettings(config.limits, blocklist), clock)
         window.outside.append(lambda: dict(driver.counters.counts))
-        maker = StatusMaker(window, begin_ns, end_ns, lambda: dict(driver.counters.counts), is_loss)
+        maker = StatusMaker(window, begin_ns, end_ns, _traffic(driver, writer))
         rows = StatusFile(folder / STATUS)
         log("begun", seed=config.seed, zone=str(parts.zone), sockets=len(sockets))
         observer.begun(folder, window)
@@ -113,6 +114,17 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
         if not isinstance(failure, RunError):
             raise failure  # a mistake of ours, with its trace; the run is sealed all the same
     return Ended(folder, word, reason, manifest)
+
+
+def _traffic(driver: Driver, writer: RunWriter) -> Callable[[], dict[str, int]]:
+    """Return a function that reads the counters of the endpoint and of the store together."""
+    stored: Counter[str] = Counter()
+
+    def read() -> dict[str, int]:
+        stored.update({loss.name: loss.count for loss in writer.losses()})
+        return {**driver.counters.counts, **stored}
+
+    return read
 
 
 def _blocklist(config: Config) -> Blocklist:

@@ -1,4 +1,4 @@
-"""`montra store`: check, describe and join run folders."""
+"""`montra store`: check, describe, seal and join run folders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from montra.cli.common import Exit, clear_errors, console, emit, json_option, run_argument
+from montra.window.recover import seal_cut_off
 from zone_store.run.merge import merge as merge_runs
 from zone_store.run.verify import stat as stat_run
 from zone_store.run.verify import verify as verify_run
@@ -15,7 +16,7 @@ from zone_store.run.verify import verify as verify_run
 
 @click.group()
 def store() -> None:
-    """Check, describe and join run folders."""
+    """Check, describe, seal and join run folders."""
 
 
 @store.command(epilog="Example: montra store verify runs/20261121T150000Z_mainline_a4-6")
@@ -54,6 +55,20 @@ def stat(run: Path, as_json: bool) -> None:
             console.print(f"{name:<24} {value}")
 
     emit(as_json, figures, text)
+
+
+@store.command(epilog="Example: montra store seal runs/20261121T150000Z_mainline_a4-6")
+@run_argument
+@json_option
+@clear_errors
+def seal(run: Path, as_json: bool) -> None:
+    """Seal RUN, whose process was killed: what it had stored stays, the rest of its window is a gap on the ledger."""
+    manifest = seal_cut_off(run)
+    emit(
+        as_json,
+        {"run": str(run), "exit": manifest.exit, "captures": manifest.captures},
+        lambda: console.print(f"{run.name}: sealed as partial with {manifest.captures} captures"),
+    )
 
 
 @store.command(epilog="Example: montra store merge -o runs RUN_A RUN_B")

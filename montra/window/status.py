@@ -15,6 +15,7 @@ from typing import Any
 
 from montra.window.units import format_duration
 from montra.window.window import Window
+from zone_store.losses import is_data_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Status:
     elapsed_s, remaining_s: seconds; crawls: ended ones; nodes: of the zone, in the last crawl; completeness:
     of the last crawl, by capture-recapture (0 = not yet known); targets: monitors attached; accepted: of them, known to
     their target; visible: of them, seen handed out; captures: copies kept so far; captures_per_s: since the file's row
-    before; received, sent: datagrams; lost: by the ledger, so far; problem: what stands in the way, "" if nothing.
+    before; received, sent: datagrams; lost: copies that should have been captured, by the ledger; problem: what stands
+    in the way, "" if nothing.
     """
 
     time_ns: int
@@ -93,7 +95,10 @@ def last_status(path: Path) -> dict[str, Any] | None:
 
 
 class StatusMaker:
-    """Makes status rows out of a window and the counts of its surroundings."""
+    """Makes status rows out of a window and the counts of its surroundings.
+
+    traffic: returns the endpoint's and the store's counters by name.
+    """
 
     def __init__(
         self,
@@ -101,13 +106,11 @@ class StatusMaker:
         begin_ns: int,
         end_ns: int,
         traffic: Callable[[], dict[str, int]],
-        is_loss: Callable[[str], bool],
     ) -> None:
         self._window = window
         self._begin_ns = begin_ns
         self._end_ns = end_ns
         self._traffic = traffic
-        self._is_loss = is_loss
         self._last = (begin_ns, 0)
 
     def make(self, now_ns: int, mark: bool = True) -> Status:
@@ -136,7 +139,7 @@ class StatusMaker:
             captures_per_s=round(rate, 2),
             received=traffic.get("received", 0),
             sent=traffic.get("sent", 0),
-            lost=sum(n for name, n in totals.counters.items() if self._is_loss(name)),
+            lost=sum(n for name, n in traffic.items() if is_data_loss(name)),
             problem=self._problem(),
         )
 

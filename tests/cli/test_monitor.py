@@ -69,6 +69,24 @@ def test_a_signal_at_any_moment_seals_the_run(
     accepted_by_all(run_of(tmp_path))
 
 
+def test_a_killed_run_can_be_sealed_with_its_gap_on_the_ledger(network: Network, tmp_path: Path) -> None:
+    command = [*COMMAND, "monitor", "-c", str(network.config), "--runs", str(tmp_path), "--duration", "10m"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(13)
+    early = montra("store", "seal", run_of(tmp_path))
+    assert early.code == 1, "a living run must not be sealed"
+    process.kill()
+    process.communicate(timeout=30)
+    assert montra("store", "verify", run_of(tmp_path)).code == 0
+    sealed = montra("store", "seal", "--json", run_of(tmp_path))
+    assert sealed.code == 0, sealed.err
+    assert json.loads(sealed.out)["captures"] > 50
+    manifest = read_manifest(run_of(tmp_path))
+    assert (manifest.sealed, manifest.exit) == (True, "partial")
+    assert 580_000 < manifest.counters["cut_off"] < 600_000
+    accepted_by_all(run_of(tmp_path))
+
+
 def test_status_reads_a_running_window(network: Network, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "monitor", "-c", str(network.config), "--runs", str(tmp_path)],

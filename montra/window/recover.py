@@ -1,0 +1,40 @@
+"""Seal a run that was cut off: the process was killed, the machine went down."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from montra.window.units import parse_duration
+from zone_store.captures import Loss
+from zone_store.run.folder import Manifest
+from zone_store.run.reader import RunReader
+from zone_store.run.writer import RunWriter
+
+CUT_OFF = "cut_off"
+"""Why attachments of such a run ended, and the name of its gap on the ledger: milliseconds of the window not run."""
+
+
+def seal_cut_off(run: Path) -> Manifest:
+    """Seal the run of a process that died, as partial; returns the manifest.
+
+    The run ends with its last capture or crawl; open target intervals end there, and the rest of the window as it was
+    configured is a gap on the ledger. Raises RunError for a sealed run, for one that a living process still writes, and
+    for a damaged one.
+    """
+    with RunWriter.resume(run) as writer:
+        last_ns = writer.last_ns
+    with RunReader(run) as reader:
+        crawls, attachments = reader.crawls(), reader.attachments()
+        manifest = reader.manifest
+    start_ns = manifest.start_ns
+    end_ns = max([start_ns, last_ns, *(crawl.end_ns for crawl in crawls), *(a.found_ns for a in attachments)])
+    planned_ns = start_ns + int(parse_duration(str(manifest.parameters.get("duration", "1s"))) * 1e9)
+    with RunWriter.resume(run) as writer:
+        for attachment in attachments:
+            if not attachment.lost_ns:
+                visible = tuple((begin, end or end_ns) for begin, end in attachment.visible)
+                writer.attachment(replace(attachment, visible=visible, lost_ns=end_ns, reason=CUT_OFF))
+        if planned_ns > end_ns:
+            writer.loss(Loss(CUT_OFF, end_ns, planned_ns, (planned_ns - end_ns) // 1_000_000))
+        return writer.seal(end_ns, "partial", {CUT_OFF: max(0, planned_ns - end_ns) // 1_000_000})
