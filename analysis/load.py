@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zone_store.captures import Attachment, CrawlRow, Loss
+from zone_store.losses import NOT_RUNNING
 from zone_store.run.folder import Manifest
-from zone_store.run.merge import NOT_RUNNING
 from zone_store.run.reader import RunReader
 
 NANOS = 1_000_000_000
-GAPS = frozenset({"gap", NOT_RUNNING})
-"""Ledger names of times in which the instrument did not run: after a crash, or between the parts of a merged run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def load(reader: RunReader) -> Run:
         newest += [max(a.found_ns, a.introduced_ns, a.accepted_ns, a.lost_ns) for a in attachments]
         newest += [loss.end_ns for loss in losses]
         end_ns = max(newest)
-    gaps = [(loss.begin_ns, loss.end_ns) for loss in losses if loss.name in GAPS]
+    gaps = [(loss.begin_ns, loss.end_ns) for loss in losses if loss.name == NOT_RUNNING]
     return Run(
         name=reader.folder.resolve().name,
         manifest=manifest,

@@ -25,6 +25,9 @@ class Meaning(NamedTuple):
     text: str
 
 
+#: The name of times in which the instrument did not run: after a crash, or before or after a part of a joined run.
+NOT_RUNNING = "not_running"
+
 _DATA, _COVERAGE, _NOISE = Severity.DATA, Severity.COVERAGE, Severity.NOISE
 
 #: Exact names. The instrument's rooms are told apart by prefix: crawl_, monitor_, store_; none for the endpoint.
@@ -39,7 +42,6 @@ _NAMES = {
     "store_overflow": Meaning(_DATA, "captures dropped because the disk could not keep up"),
     "store_failed": Meaning(_DATA, "captures that could not be written at the end"),
     "store_failed_records": Meaning(_DATA, "other records that could not be written at the end"),
-    "cut_off": Meaning(_DATA, "milliseconds of the window in which the run, cut off, was not running"),
     "crawl_timeout": Meaning(_COVERAGE, "crawl queries that nobody answered in time (dead, behind a NAT, or lost)"),
     "crawl_unexpected_reply": Meaning(_NOISE, "replies to the crawler that match no query of ours"),
     "crawl_duplicate_reply": Meaning(_NOISE, "replies to the crawler that came twice"),
@@ -76,10 +78,12 @@ _NAMES = {
     "monitor_unmatched_reply": Meaning(_NOISE, "replies of targets that match no query of ours"),
     "monitor_foreign_id_query": Meaning(_NOISE, "queries from a target's address under another ID, not believed"),
     "attribution_unknown_attachment": Meaning(_DATA, "copies in the store whose monitor is not among the run's"),
-    "not_running": Meaning(_DATA, "times in which a part of a joined run was not running"),
+    NOT_RUNNING: Meaning(_DATA, "gaps in the window: times in which the instrument, or a part of it, did not run"),
     "monitor_max_monitors": Meaning(_COVERAGE, "targets without a monitor because the table is full"),
     "monitor_pool_exhausted": Meaning(_COVERAGE, "targets without a monitor because no address is free"),
-    "monitor_no_other_address": Meaning(_COVERAGE, "targets that should have got a monitor at another address: none free"),
+    "monitor_no_other_address": Meaning(
+        _COVERAGE, "targets that should have got a monitor at another address: none free"
+    ),
     "monitor_sybil": Meaning(_NOISE, "targets left out because too many IDs live at one address"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -163,6 +164,8 @@ def demo(nodes: int, lookups: int, announces: int, churn: str, seed: int, out: P
         say(f"{ended.exit}: {ended.manifest.captures} captures by {ended.manifest.attachments} monitors; sealed")
         analysis = analyze_run(ended.run)
         comparison = compare(ended.run, Path(settings.out), since_ns=went_ns)
+        # names, not paths: the file may be passed on
+        comparison = replace(comparison, run=ended.run.name, truth=Path(settings.out).name)
         (ended.run / VALIDATION).write_bytes(msgspec.json.format(comparison.to_json(), indent=2))
         page = report_runs([ended.run])
     except ImportError as error:
@@ -176,7 +179,7 @@ def demo(nodes: int, lookups: int, announces: int, churn: str, seed: int, out: P
         console.print()
         console.print(_table(comparison))
         console.print()
-        console.print(f"{format_duration(seconds)} in all. Open {page}")
+        console.print(f"{format_duration(seconds)} in all. Open {page}", soft_wrap=True)
 
     emit(
         as_json,

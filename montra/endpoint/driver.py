@@ -72,7 +72,7 @@ class DriverSettings:
     blocklist: Blocklist = field(default_factory=Blocklist)
     max_wait_s: float = 5.0
     max_waiting: int = 20_000
-    batch_rows: int = 128
+    batch_rows: int = 512
     batches_per_wake: int = 4
     min_tick_s: float = 0.001
 

@@ -1,4 +1,4 @@
-"""One real DHT node: a libtorrent session of its own, with a chosen ID, on a chosen loopback address."""
+"""One real DHT node: a libtorrent session of its own, with a chosen ID, on a chosen address."""
 
 from __future__ import annotations
 

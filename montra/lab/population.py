@@ -1,4 +1,4 @@
-"""Who is in the network: IDs inside and outside the zone, loopback addresses in distinct /24s."""
+"""Who is in the network: IDs inside and outside the zone, addresses in distinct /24s."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ID_BITS = 160
 
 
 class Placement(NamedTuple):
-    """Where one node stands: 20-byte ID, dotted loopback address, port, whether its ID is in the zone."""
+    """Where one node stands: 20-byte ID, dotted address, port, whether its ID is in the zone."""
 
     node_id: bytes
     ip: str
@@ -39,7 +39,7 @@ class Placements:
     def __init__(self, settings: LabSettings, rng: random.Random) -> None:
         self._zone = Zone.parse(settings.zone)
         self._share = settings.zone_share
-        self._first_octet = ipaddress.IPv4Address(f"{settings.subnet}.1.1").packed[1]
+        self._first, self._second = ipaddress.IPv4Address(f"{settings.subnet}.1.1").packed[:2]
         self._port = settings.port
         self._rng = rng
         self._given = 0
@@ -55,11 +55,12 @@ class Placements:
     def place(self, in_zone: bool) -> Placement:
         """Return a new placement on this side of the zone's border; raises LabError when the addresses are used up."""
         block, row = divmod(self._given, SUBNETS_PER_OCTET)
-        second = self._first_octet + block
+        second = self._second + block
         if second > 255:
-            raise LabError("the lab has used up its loopback /24s; choose a lower subnet or longer sessions")
+            raise LabError("the lab has used up its /24s; choose a lower subnet or longer sessions")
         self._given += 1
-        return Placement(random_key(self._zone, in_zone, self._rng), f"127.{second}.{1 + row}.1", self._port, in_zone)
+        ip = f"{self._first}.{second}.{1 + row}.1"
+        return Placement(random_key(self._zone, in_zone, self._rng), ip, self._port, in_zone)
 
 
 def random_key(zone: Zone, inside: bool, rng: random.Random) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,11 +22,12 @@ _EXIT_S = 10.0
 class LabProcess:
     """A running `python -m montra.lab`. Nothing here waits but `close`.
 
+    within: words before the lab's command, such as `ip netns exec NAME`; what they name must become the lab itself.
     ready, converged, done: these events of the lab, None until `poll` has seen them. The child ends when this object is
     closed, or when this process dies and with it the pipe.
     """
 
-    def __init__(self, settings: LabSettings) -> None:
+    def __init__(self, settings: LabSettings, within: Sequence[str] = ()) -> None:
         self.ready: Ready | None = None
         self.converged: Converged | None = None
         self.done: Done | None = None
@@ -40,7 +42,7 @@ class LabProcess:
         with self._errors.open("wb") as errors:
             # a session of its own: an interrupt at the terminal is for the parent, which then ends the lab in order
             self._child = subprocess.Popen(  # noqa: S603 (our own module, no shell)
-                [sys.executable, "-m", "montra.lab", str(config)],
+                [*within, sys.executable, "-m", "montra.lab", str(config)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,

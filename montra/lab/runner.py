@@ -22,6 +22,7 @@ from montra.lab.events import (
     Overflow,
     Ready,
 )
+from montra.lab.isolation import require_isolated
 from montra.lab.network import Network
 from montra.lab.node import LIBTORRENT_VERSION, AlertsLostError
 from montra.lab.population import Placements
@@ -241,6 +242,7 @@ def run_lab(settings: LabSettings, control_fd: int | None = None) -> Done:
     """
     if control_fd is None and not settings.autostart:
         raise LabError("autostart must be set where nobody can say go")
+    require_isolated(settings)
     out = Path(settings.out)
     out.mkdir(parents=True, exist_ok=True)
     try:

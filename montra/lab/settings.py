@@ -9,8 +9,10 @@ import msgspec
 
 from zone_store.keyspace.zone import Zone
 
-#: Second octets and third octets that a /24 of the lab may take: 127.<base>.1.1 up to 127.255.254.1.
+#: Third octets that a /24 of the lab may take: from 127.<second>.1.1 up to 127.255.254.1.
 SUBNETS_PER_OCTET = 254
+#: First octets that a lab may live under; under 10 only where nothing leads out of the machine (`isolation`).
+FIRST_OCTETS = (127, 10)
 
 
 class LabError(Exception):
@@ -63,11 +65,12 @@ class ChurnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class LabSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A private network of real libtorrent nodes on loopback addresses, each in a /24 of its own.
+    """A private network of real libtorrent nodes on addresses of this machine, each in a /24 of its own.
 
     out: folder for lab.jsonl; nodes: how many are up at any time; zone_share: share of them with an ID in the zone (the
     default makes a 6-bit zone of 128 nodes as dense as in a network of 6,000); subnet: first two octets of the first
-    node, the following nodes take 127.10.1.1, 127.10.2.1, ... 127.11.1.1, ...; seed: of all random choices;
+    node, the following nodes take 127.10.1.1, 127.10.2.1, ... 127.11.1.1, ...; under 10 instead of 127 only in a
+    network namespace of loopback alone, for clients that shun 127.0.0.0/8; seed: of all random choices;
     target_recall: share of the 8 truly closest neighbours that the nodes' tables must hold to count as converged,
     within converge_timeout_s; autostart: start the workload without waiting for "go"; poll_s: how often the nodes' logs
     are read, so the precision of the truth's times; max_life_s: the process ends by itself after that.
@@ -100,7 +103,7 @@ class LabSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             first = ipaddress.IPv4Address(f"{self.subnet}.1.1")
         except ValueError:
             raise ValueError(f'subnet must be two octets such as "127.10", not {self.subnet!r}') from None
-        _require(first.is_loopback, f"subnet must lie in 127.0.0.0/8, not {self.subnet}")
+        _require(first.packed[0] in FIRST_OCTETS, f"subnet must lie in 127.0.0.0/8 or 10.0.0.0/8, not {self.subnet}")
         free = (256 - first.packed[1]) * SUBNETS_PER_OCTET
         _require(self.nodes <= free, f"{self.nodes} nodes do not fit: from {self.subnet} on there are {free} /24s")
         zone = Zone.parse(self.zone)

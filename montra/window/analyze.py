@@ -57,8 +57,9 @@ def report_runs(runs: list[Path], out: Path | None = None) -> Path:
     from analysis.report import report
 
     for run in runs:
-        overlay = overlay_of(read_manifest(run))
-        if not (run / LOOKUP_STORE).exists():
+        manifest = read_manifest(run)
+        overlay = overlay_of(manifest)
+        if not (manifest.sealed and (run / LOOKUP_STORE).exists()):  # an unsealed run may have grown since
             attribute_run(run)
     return report(runs, out, version_name=overlay.version_name)
 

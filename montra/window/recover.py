@@ -7,19 +7,20 @@ from pathlib import Path
 
 from montra.window.units import parse_duration
 from zone_store.captures import Loss
+from zone_store.losses import NOT_RUNNING
 from zone_store.run.folder import Manifest
 from zone_store.run.reader import RunReader
 from zone_store.run.writer import RunWriter
 
 CUT_OFF = "cut_off"
-"""Why attachments of such a run ended, and the name of its gap on the ledger: milliseconds of the window not run."""
+"""Why attachments of such a run ended."""
 
 
 def seal_cut_off(run: Path) -> Manifest:
     """Seal the run of a process that died, as partial; returns the manifest.
 
-    The run ends with its last capture or crawl; open target intervals end there, and the rest of the window as it was
-    configured is a gap on the ledger. Raises RunError for a sealed run, for one that a living process still writes, and
+    Open target intervals end with the last capture or crawl, and the rest of the window as it was configured is a gap
+    on the ledger. Raises RunError for a sealed run, for one that a living process still writes, and
     for a damaged one.
     """
     with RunWriter.resume(run) as writer:
@@ -36,5 +37,5 @@ def seal_cut_off(run: Path) -> Manifest:
                 visible = tuple((begin, end or end_ns) for begin, end in attachment.visible)
                 writer.attachment(replace(attachment, visible=visible, lost_ns=end_ns, reason=CUT_OFF))
         if planned_ns > end_ns:
-            writer.loss(Loss(CUT_OFF, end_ns, planned_ns, (planned_ns - end_ns) // 1_000_000))
-        return writer.seal(end_ns, "partial", {CUT_OFF: max(0, planned_ns - end_ns) // 1_000_000})
+            writer.loss(Loss(NOT_RUNNING, end_ns, planned_ns, 1))
+        return writer.seal(max(end_ns, planned_ns), "partial", {NOT_RUNNING: int(planned_ns > end_ns)})

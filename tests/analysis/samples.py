@@ -142,7 +142,7 @@ def sample() -> Contents:
             Loss("crawl_timeout", at(0), at(10), 3),
             Loss("crawl_timeout", at(20), at(30), 4),
             Loss("kernel_drops", at(5), at(6), 2),
-            Loss("gap", at(480), at(540), 60),
+            Loss("not_running", at(480), at(540), 60),
             Loss("<script>name", at(1), at(2), 1),
         ],
     )

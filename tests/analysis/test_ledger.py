@@ -10,7 +10,7 @@ from .samples import START_NS, at, run_of, sample
 def test_losses_are_summed_by_name_and_ordered_by_what_they_cost() -> None:
     totals = loss_totals(run_of(sample()), 11)
     assert [(t.name, t.severity, t.count) for t in totals] == [
-        ("gap", "data", 60),
+        ("not_running", "data", 60),
         ("kernel_drops", "data", 2),
         ("crawl_timeout", "coverage", 7),
         ("<script>name", "", 1),

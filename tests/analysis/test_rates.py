@@ -69,7 +69,15 @@ def test_a_bin_without_work_has_no_rate_and_a_bin_half_at_work_has_twice_the_cou
     contents = Contents(minutes=60 * 6)
     run = run_of(contents)
     with_gap = type(run)(
-        run.name, run.manifest, run.start_ns, run.end_ns, ((at(30), at(120)),), 0, (), (), (Loss("gap", 0, 0, 0),)
+        run.name,
+        run.manifest,
+        run.start_ns,
+        run.end_ns,
+        ((at(30), at(120)),),
+        0,
+        (),
+        (),
+        (Loss("not_running", 0, 0, 0),),
     )
     series = SeriesCounter(with_gap).result()
     series.counts[0, 0] = 4

@@ -41,7 +41,12 @@ def test_tables_of_the_sample(sample_run: Path) -> None:
     assert [row["key"] for row in top] == [KEY_A.hex(), KEY_B.hex()]
     assert (top[0]["lookups"], top[0]["requesters"], top[0]["announce_share"]) == ("4", "3", "0.2")
     assert [row["completeness"] for row in rows(out / "crawls.csv")] == ["0.0", "0.8", "1.0"]
-    assert [row["name"] for row in rows(out / "losses.csv")] == ["gap", "kernel_drops", "crawl_timeout", "<script>name"]
+    assert [row["name"] for row in rows(out / "losses.csv")] == [
+        "not_running",
+        "kernel_drops",
+        "crawl_timeout",
+        "<script>name",
+    ]
     assert sum(int(row["lookups"]) for row in rows(out / "rates.csv")) == 5
     assert rows(out / "rates.csv")[100]["lookups_per_minute"] == ""  # the gap
     assert rows(out / "key_rates.csv")[0] == {

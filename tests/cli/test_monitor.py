@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import COMMAND, Network, montra
+from zone_store.captures import Loss
 from zone_store.run.folder import read_manifest
+from zone_store.run.reader import RunReader
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -17,6 +19,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 def run_of(parent: Path) -> Path:
     (run,) = parent.iterdir()
     return run
+
+
+def losses_of(run: Path) -> list[Loss]:
+    with RunReader(run) as reader:
+        return reader.losses()
 
 
 def accepted_by_all(run: Path) -> dict[str, object]:
@@ -83,7 +90,9 @@ def test_a_killed_run_can_be_sealed_with_its_gap_on_the_ledger(network: Network,
     assert json.loads(sealed.out)["captures"] > 50
     manifest = read_manifest(run_of(tmp_path))
     assert (manifest.sealed, manifest.exit) == (True, "partial")
-    assert 580_000 < manifest.counters["cut_off"] < 600_000
+    assert manifest.counters["not_running"] == 1
+    (gap,) = [loss for loss in losses_of(run_of(tmp_path)) if loss.name == "not_running"]
+    assert 575e9 < gap.end_ns - gap.begin_ns < 600e9
     accepted_by_all(run_of(tmp_path))
 
 

@@ -14,12 +14,10 @@ import numpy as np
 
 from zone_store.captures import Captures, Loss
 from zone_store.keyspace.zone import Zone, ZoneError
+from zone_store.losses import NOT_RUNNING
 from zone_store.run.folder import CONFIG, Manifest, RunError, create_run
 from zone_store.run.reader import RunReader
 from zone_store.run.writer import RunWriter
-
-#: Ledger name for the time between the first start and the last end in which one of the merged runs did not run.
-NOT_RUNNING = "not_running"
 
 
 def merge(folders: Sequence[Path], out_parent: Path) -> Path:
