@@ -155,14 +155,16 @@ def _crawls(analysis: Analysis) -> FigureText | None:
         ax.fill_between(times, low[1], high[1], color=SERIES[0], alpha=0.25, linewidth=0, label="95 % interval")
         few = len(crawls) < 30
         ax.plot(times, share[1], color=SERIES[0], label="completeness", linewidth=1.5 if few else 0.8, marker="o" * few)
-        ax.set_ylim(top=max(100.0, float(np.nanmax(high[1]))))
+        # room above 100 for the markers, and never so near that thousandths look like a fall
+        ax.set_ylim(min(90.0, float(np.nanmin(low[1])) - 1), 100.5)
         ax.set_ylabel("% of the zone's nodes")
         clock.label(ax)
         _legend_above(ax)
         return FigureText(
             "crawls",
             "Completeness of the crawls",
-            "What share of the zone's reachable nodes each crawl found, estimated by capture-recapture."
+            "What share of the zone's reachable nodes each crawl found, estimated by capture-recapture: an upper bound "
+            "where some nodes are named more often than others, and the interval is that of sampling alone."
             + (f" One crawl in {every} is shown." if every > 1 else ""),
             svg(figure),
         )
