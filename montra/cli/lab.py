@@ -63,7 +63,7 @@ def lab(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    console.print(f"starting {nodes} libtorrent nodes from {settings.subnet}.1.1 on; truth goes to {out}/lab.jsonl")
+    console.print(f"starting {nodes} libtorrent nodes from {settings.subnet}.1.1 on; truth goes to {out}/lab.jsonl", soft_wrap=True)
     try:
         done = run_lab(settings)
     except LabError as error:

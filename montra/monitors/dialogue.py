@@ -83,10 +83,19 @@ class Dialogue:
         if reply.sender_id and reply.sender_id != table.target(row):
             return Heard(other_id=reply.sender_id)
         self._counters.add("replies" if reply.type == "reply" else "error_replies")
+        introduced = table.round[row] != Round.KEEP_ALIVE and table.heard_ns[row] < table.round_ns[row]
         self._alive(now_ns, row)
         if reply.contacts and self._roster.contact(row) in reply.contacts:
             self._visibility.told(now_ns, row)
-        return _NOTHING
+        return self._greet(now_ns, row, reply) if introduced and table.state[row] != State.VISIBLE else _NOTHING
+
+    def _greet(self, now_ns: int, row: int, reply: Message) -> Heard:
+        """The target's first word since an introduction began is a reply, and it does not hand us out (yet)."""
+        greeting = self._overlay.greeting(self._roster.table.monitor(row), reply.version)
+        if greeting is None or not self._timetable.allows(now_ns, row):
+            return _NOTHING
+        self._counters.add("greetings")
+        return Heard(greeting)
 
     def _ask(self, now_ns: int, row: int) -> None:
         """The node queried us under another ID: its reply to an introduction will tell, unless one is under way."""

@@ -89,6 +89,14 @@ class Overlay(Protocol):
         """Return the query by which a monitor introduces itself to its target."""
         ...
 
+    def greeting(self, monitor_id: bytes, version: bytes) -> bytes | None:
+        """Return what a monitor says to a target that just answered its introduction, None for nothing.
+
+        For targets that want more than queries before they hand anybody out; `version` is that of the answer, b"" if it
+        names none. Expects no answer.
+        """
+        ...
+
     def keep_alive(self, monitor_id: bytes, target_id: bytes, transaction: bytes) -> bytes:
         """Return the query that keeps the monitor in its target's table."""
         ...

@@ -30,7 +30,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.asked = asked
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.asked.add(self.path)
         super().do_GET()
 

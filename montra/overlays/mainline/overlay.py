@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from montra.datagrams import DatagramBatch
 from montra.overlays.base import Message, Scan
 from montra.overlays.mainline import clients, messages
 from montra.overlays.mainline.scan import Scanner
+
+#: The transaction of every ping of jech/dht: "pn" and a sequence number that it leaves zero (dht.c, `send_ping`).
+_JECH_PING: Final = b"pn\0\0"
 
 
 class Mainline:
@@ -41,6 +46,15 @@ class Mainline:
         Not read-only, or no client would take the monitor in (BEP 43).
         """
         return messages.find_node(monitor_id, monitor_id, transaction)
+
+    def greeting(self, monitor_id: bytes, version: bytes) -> bytes | None:
+        """Return a pong that nobody asked for, to clients that send no `v`: one of them is jech/dht (Transmission).
+
+        It hands out only who has replied to it, and may take minutes to ask; but a reply with this transaction, which
+        all its pings have, it takes without having asked (dht.c, `dht_periodic`). Others without `v` ignore it. Never
+        to a client with `v`: rTorrent counts a reply that it does not await against its sender.
+        """
+        return None if version else messages.reply(monitor_id, _JECH_PING, nodes=False)
 
     def keep_alive(self, monitor_id: bytes, target_id: bytes, transaction: bytes) -> bytes:
         """Return a ping: the least that keeps an entry fresh, and its reply tells of a changed ID."""
