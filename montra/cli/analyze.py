@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from montra.cli.common import clear_errors, console, emit, json_option, require_extra
+from montra.cli.common import clear_errors, emit, json_option, require_extra, tell
 from montra.window.analyze import analyze_run
 
 
@@ -26,7 +26,7 @@ def analyze(runs: tuple[Path, ...], as_json: bool) -> None:
 
     def text() -> None:
         for result in results:
-            console.print(
+            tell(
                 f"[bold]{result.run.name}[/]: {result.lookups} lookups and {result.announces} announces of "
                 f"{result.requesters} requesters for {result.distinct_keys} keys; tables in {result.out}"
             )

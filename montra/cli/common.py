@@ -21,8 +21,9 @@ from zone_store.run.folder import RunError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Progress and everything for people goes to standard error; standard output is for results.
+#: Progress goes to standard error, results to standard output.
 console = Console(stderr=True, highlight=False)
+results = Console(highlight=False)
 
 
 class Exit(IntEnum):
@@ -74,6 +75,16 @@ def clear_errors(function: Callable[P, R]) -> Callable[P, R]:
         raise SystemExit(int(code))
 
     return wrapped
+
+
+def say(text: str) -> None:
+    """Tell of progress: one line of markup, never broken where no terminal asks for it."""
+    console.print(text, soft_wrap=True)
+
+
+def tell(text: str) -> None:
+    """Print a line of a result: markup, never broken."""
+    results.print(text, soft_wrap=True)
 
 
 def require_extra(error: ImportError, extra: str) -> click.ClickException:

@@ -13,7 +13,7 @@ import gevent.event
 import msgspec
 
 from crawler.zone_crawler import KnownNode
-from montra.cli.common import clear_errors, console
+from montra.cli.common import clear_errors, say
 from montra.cli.options import config_flags, read_config
 from montra.datagrams import ip_text
 from montra.endpoint.blocklist import Blocklist
@@ -94,4 +94,4 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
     else:
         with Path(out).open("w", encoding="utf-8") as file:
             write(file)
-    console.print(f"{len(nodes)} nodes of zone {zone} known")
+    say(f"{len(nodes)} nodes of zone {zone} known")

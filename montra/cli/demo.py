@@ -15,7 +15,7 @@ import gevent.event
 import msgspec
 from rich.table import Table
 
-from montra.cli.common import Exit, clear_errors, console, emit, json_option, require_extra
+from montra.cli.common import Exit, clear_errors, emit, json_option, require_extra, results, say, tell
 from montra.cli.monitor import exit_code, refuse_what_cannot_run
 from montra.cli.session import Ended, Observer, run_window
 from montra.lab.process import LabProcess
@@ -41,12 +41,12 @@ POLL_S = 0.1
 class _Conductor(Observer):
     """Starts the lab's workload when the fleet is ready, and ends the window when the workload is over."""
 
-    def __init__(self, lab: LabProcess, stop: gevent.event.Event, say: Callable[[str], None]) -> None:
+    def __init__(self, lab: LabProcess, stop: gevent.event.Event, say_step: Callable[[str], None]) -> None:
         self.went_ns = 0
         self.failure: LabError | None = None
         self._lab = lab
         self._stop = stop
-        self._say = say
+        self._say = say_step
 
     def begun(self, run: Path, window: Window) -> None:
         """Follow the lab beside the window."""
@@ -146,8 +146,8 @@ def demo(nodes: int, lookups: int, announces: int, churn: str, seed: int, out: P
     """
     begin = time.monotonic()
 
-    def say(text: str) -> None:
-        console.print(f"[dim]{time.monotonic() - begin:6.1f} s[/]  {text}")
+    def step(text: str) -> None:
+        say(f"[dim]{time.monotonic() - begin:6.1f} s[/]  {text}")
 
     folder = out / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     try:
@@ -156,12 +156,12 @@ def demo(nodes: int, lookups: int, announces: int, churn: str, seed: int, out: P
         raise click.UsageError(str(error)) from error
     try:
         with LabProcess(settings) as lab:
-            say(f"starting {nodes} libtorrent nodes on {settings.subnet}.1.1 and the /24s after it")
+            step(f"starting {nodes} libtorrent nodes on {settings.subnet}.1.1 and the /24s after it")
             _wait_for_network(lab, settings.converge_timeout_s + 60)
             assert lab.converged is not None  # noqa: S101 - waited for
-            say(f"network converged: tables hold {lab.converged.recall:.1%} of the true neighbours")
-            ended, went_ns = _monitor(_config(lab, settings, folder), lab, say)
-        say(f"{ended.exit}: {ended.manifest.captures} captures by {ended.manifest.attachments} monitors; sealed")
+            step(f"network converged: tables hold {lab.converged.recall:.1%} of the true neighbours")
+            ended, went_ns = _monitor(_config(lab, settings, folder), lab, step)
+        step(f"{ended.exit}: {ended.manifest.captures} captures by {ended.manifest.attachments} monitors; sealed")
         analysis = analyze_run(ended.run)
         comparison = compare(ended.run, Path(settings.out), since_ns=went_ns)
         # names, not paths: the file may be passed on
@@ -172,14 +172,14 @@ def demo(nodes: int, lookups: int, announces: int, churn: str, seed: int, out: P
         raise require_extra(error, "lab,analysis") from error
     except (LabError, TruthError) as error:
         raise click.ClickException(str(error)) from error
-    say(f"{analysis.lookups} lookups attributed; report written")
+    step(f"{analysis.lookups} lookups attributed; report written")
     seconds = time.monotonic() - begin
 
     def text() -> None:
-        console.print()
-        console.print(_table(comparison))
-        console.print()
-        console.print(f"{format_duration(seconds)} in all. Open {page}", soft_wrap=True)
+        results.print()
+        results.print(_table(comparison))
+        results.print()
+        tell(f"{format_duration(seconds)} in all. Open {page}")
 
     emit(
         as_json,
@@ -195,11 +195,11 @@ def demo(nodes: int, lookups: int, announces: int, churn: str, seed: int, out: P
         raise SystemExit(int(exit_code(ended)))
 
 
-def _monitor(config: Config, lab: LabProcess, say: Callable[[str], None]) -> tuple[Ended, int]:
+def _monitor(config: Config, lab: LabProcess, say_step: Callable[[str], None]) -> tuple[Ended, int]:
     """Run the window around the lab's workload; returns how it ended and when the workload began."""
     refuse_what_cannot_run(config)
     stop = gevent.event.Event()
-    conductor = _Conductor(lab, stop, say)
+    conductor = _Conductor(lab, stop, say_step)
     ended = run_window(config, conductor, stop)
     if conductor.failure is not None:
         raise conductor.failure

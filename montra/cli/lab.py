@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from montra.cli.common import Exit, clear_errors, console, require_extra
+from montra.cli.common import Exit, clear_errors, require_extra, say
 from montra.lab.settings import ChurnSettings, LabError, LabSettings, WorkloadSettings
 from montra.window.units import parse_duration
 
@@ -63,11 +63,11 @@ def lab(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    console.print(f"starting {nodes} libtorrent nodes from {settings.subnet}.1.1 on; truth goes to {out}/lab.jsonl", soft_wrap=True)
+    say(f"starting {nodes} libtorrent nodes from {settings.subnet}.1.1 on; truth goes to {out}/lab.jsonl")
     try:
         done = run_lab(settings)
     except LabError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         raise SystemExit(int(Exit.INTERRUPTED)) from None
-    console.print(f"done: {done.lookups} lookups, {done.announces} announces, {done.skipped} skipped")
+    say(f"done: {done.lookups} lookups, {done.announces} announces, {done.skipped} skipped")

@@ -10,7 +10,7 @@ import gevent.event
 from rich.live import Live
 from rich.markup import escape
 
-from montra.cli.common import Exit, RefusedError, clear_errors, console, emit, json_option
+from montra.cli.common import Exit, RefusedError, clear_errors, console, emit, json_option, tell
 from montra.cli.options import config_flags, read_config
 from montra.cli.preflight import render
 from montra.cli.session import Ended, Observer, run_window
@@ -99,10 +99,9 @@ def monitor(config_path: Path, overrides: dict[str, Any], dry_run: bool, as_json
 
     def text() -> None:
         reason = f" ({escape(ended.reason)})" if ended.reason else ""
-        console.print(
+        tell(
             f"{ended.exit}{reason}: {ended.manifest.captures} captures of {ended.manifest.attachments} monitors, "
-            f"{ended.manifest.crawls} crawls; sealed",
-            soft_wrap=True,
+            f"{ended.manifest.crawls} crawls; sealed"
         )
         click.echo(str(ended.run))
 

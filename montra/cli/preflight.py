@@ -10,7 +10,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from montra.cli.common import Exit, clear_errors, console, emit, json_option
+from montra.cli.common import Exit, clear_errors, emit, json_option, results
 from montra.cli.options import config_flags, read_config
 from montra.endpoint.host import host_facts
 from montra.window.preflight import Check
@@ -38,6 +38,6 @@ def preflight(config_path: Path, overrides: dict[str, Any], as_json: bool) -> No
     Sends nothing and changes nothing. Exit code 4 if the run would be refused.
     """
     checks = check_host(read_config(config_path, overrides), host_facts())
-    emit(as_json, [dataclasses.asdict(check) for check in checks], lambda: console.print(render(checks)))
+    emit(as_json, [dataclasses.asdict(check) for check in checks], lambda: results.print(render(checks)))
     if any(check.level == "refuse" for check in checks):
         raise SystemExit(int(Exit.REFUSED))

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import click
+from rich.markup import escape
 
-from montra.cli.common import clear_errors, console, emit, json_option, run_argument
+from montra.cli.common import clear_errors, emit, json_option, run_argument, tell
 from montra.window.status import last_status
 from montra.window.units import format_duration
 from zone_store.run.folder import read_manifest
@@ -28,16 +29,16 @@ def status(run: Path, as_json: bool) -> None:
     value = {"run": run.name, "sealed": manifest.sealed, "exit": manifest.exit, "zone": manifest.zone, "last": row}
 
     def text() -> None:
-        console.print(f"[bold]{run.name}[/]: {manifest.overlay} zone {manifest.zone}, {state}")
+        tell(f"[bold]{run.name}[/]: {manifest.overlay} zone {manifest.zone}, {state}")
         if row is None:
-            console.print("no status row yet")
+            tell("no status row yet")
             return
         age = time.time() - row["time_ns"] / 1e9
         for name, shown in row.items():
             if name not in ("time_ns", "problem"):
-                console.print(f"  {name:<16} {shown}")
-        console.print(f"  {'row written':<16} {format_duration(max(0.0, age))} ago")
+                tell(f"  {name:<16} {shown}")
+        tell(f"  {'row written':<16} {format_duration(max(0.0, age))} ago")
         if row["problem"]:
-            console.print(f"  [yellow]{row['problem']}[/]")
+            tell(f"  [yellow]{escape(row['problem'])}[/]")
 
     emit(as_json, value, text)

@@ -6,8 +6,9 @@ import dataclasses
 from pathlib import Path
 
 import click
+from rich.markup import escape
 
-from montra.cli.common import Exit, clear_errors, console, emit, json_option, run_argument
+from montra.cli.common import Exit, clear_errors, emit, json_option, run_argument, tell
 from montra.window.recover import seal_cut_off
 from zone_store.run.merge import merge as merge_runs
 from zone_store.run.verify import stat as stat_run
@@ -29,10 +30,10 @@ def verify(run: Path, as_json: bool) -> None:
 
     def text() -> None:
         for problem in report.problems:
-            console.print(f"[red]{problem}[/]")
+            tell(f"[red]{escape(problem)}[/]")
         verdict = "[green]whole[/]" if report.ok else "[red]damaged[/]"
         sealed = "sealed" if report.sealed else "not sealed"
-        console.print(
+        tell(
             f"{run.name}: {verdict}, {sealed}, {report.captures} captures in {report.blocks} blocks, "
             f"{report.attachments} target intervals"
         )
@@ -52,7 +53,7 @@ def stat(run: Path, as_json: bool) -> None:
 
     def text() -> None:
         for name, value in figures.items():
-            console.print(f"{name:<24} {value}")
+            tell(f"{name:<24} {value}")
 
     emit(as_json, figures, text)
 
@@ -67,7 +68,7 @@ def seal(run: Path, as_json: bool) -> None:
     emit(
         as_json,
         {"run": str(run), "exit": manifest.exit, "captures": manifest.captures},
-        lambda: console.print(f"{run.name}: sealed as partial with {manifest.captures} captures"),
+        lambda: tell(f"{run.name}: sealed as partial with {manifest.captures} captures"),
     )
 
 

@@ -143,7 +143,7 @@ def test_a_damaged_store_is_told(run: Path) -> None:
     data.write_bytes(damaged)
     done = montra("store", "verify", run)
     assert done.code == 1
-    assert "damaged" in done.err
+    assert "damaged" in done.out
 
 
 def test_an_empty_run_gives_a_report_that_says_so(run: Path) -> None:
@@ -205,6 +205,6 @@ def test_a_disk_that_fills_up_ends_in_a_sealed_partial_run(config: Path, tmp_pat
     done = subprocess.run(command, capture_output=True, text=True, timeout=90, preexec_fn=limit, env=os.environ)
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == 3, done.stderr
-    assert "partial (cannot write" in done.stderr
+    assert "partial (cannot write" in done.stdout
     (run,) = (tmp_path / "runs").iterdir()
     assert montra("store", "verify", run).code == 0
