@@ -1,13 +1,13 @@
-/* Send the datagrams of a file over and over, as fast as one CPU can, for some seconds.
+/* Send the datagrams of a file over and over, at some rate or as fast as one CPU can, for some seconds.
  *
  * One CPU sends less than the other receives if each datagram makes the whole way through the stack by itself. So
  * neighbours in the file of one length to one address are handed to the kernel as one piece that it cuts up at the far
  * end (UDP_SEGMENT, Linux 4.18); the receiver gets, and the kernel drops, single datagrams all the same.
  *
- *     blast FILE SECONDS CPU SOURCE...
+ *     blast FILE SECONDS RATE CPU SOURCE...
  *
  * FILE: records of destination (IPv4 address and port in network order), length (16 bits, little-endian), payload.
- * CPU: where to run, -1 for anywhere. SOURCE: addresses to send from, one socket each, taken in turn for each call.
+ * RATE: datagrams a second, evenly, each on its own; 0 is as fast as can be. CPU: where to run, -1 for anywhere. SOURCE: addresses to send from, one socket each, taken in turn for each call.
  * Prints {"sent": ..., "failed": ..., "seconds": ...}; failed are datagrams that sendmmsg refused.
  */
 #define _GNU_SOURCE
@@ -30,10 +30,10 @@
 #define UDP_SEGMENT 103
 #endif
 
-struct control {
+union control { /* room and alignment of one control message */
     struct cmsghdr header;
-    uint16_t size;
-} __attribute__((aligned(CMSG_ALIGN(1))));
+    char room[CMSG_SPACE(sizeof(uint16_t))];
+};
 
 static void die(const char *what) {
     fprintf(stderr, "blast: %s: %s\n", what, strerror(errno));
@@ -67,69 +67,96 @@ static int open_source(const char *address) {
     return fd;
 }
 
-int main(int argc, char **argv) {
-    if (argc < 5) {
-        fprintf(stderr, "usage: blast FILE SECONDS CPU SOURCE...\n");
-        return 2;
-    }
-    int cpu = atoi(argv[3]), sources = argc - 4, fds[sources];
-    if (cpu >= 0) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(cpu, &set);
-        if (sched_setaffinity(0, sizeof set, &set) < 0)
-            die("cannot pin");
-    }
-    for (int i = 0; i < sources; i++)
-        fds[i] = open_source(argv[4 + i]);
+static void pin(int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(0, sizeof set, &set) < 0)
+        die("cannot pin");
+}
 
-    size_t size, n = 0, pieces = 0;
-    unsigned char *data = load(argv[1], &size), *before = NULL;
-    for (size_t at = 0; at + 8 <= size; at += 8 + (data[at + 6] | data[at + 7] << 8))
+static size_t payload(const unsigned char *record) { return record[6] | record[7] << 8; }
+
+/* Return the messages for the records of a file, up to `most` records a message. */
+static struct mmsghdr *prepare(unsigned char *data, size_t size, size_t most, size_t *pieces) {
+    size_t n = 0;
+    for (size_t at = 0; at + 8 <= size; at += 8 + payload(data + at))
         n++;
     struct mmsghdr *messages = calloc(n, sizeof *messages);
     struct iovec *parts = calloc(n, sizeof *parts);
     struct sockaddr_in *names = calloc(n, sizeof *names);
-    struct control *controls = calloc(n, sizeof *controls);
+    union control *controls = calloc(n, sizeof *controls);
     if (!n || !messages || !parts || !names || !controls)
         die("no datagrams");
-    for (size_t i = 0, at = 0; i < n; at += 8 + parts[i++].iov_len) {
-        parts[i].iov_base = data + at + 8;
-        parts[i].iov_len = data[at + 6] | data[at + 7] << 8;
-        if (before && memcmp(before, data + at, 8) == 0 && messages[pieces - 1].msg_hdr.msg_iovlen < PIECE) {
-            messages[pieces - 1].msg_hdr.msg_iovlen++;
+    unsigned char *record = data, *before = NULL;
+    *pieces = 0;
+    for (size_t i = 0; i < n; record += 8 + parts[i++].iov_len) {
+        parts[i] = (struct iovec){record + 8, payload(record)};
+        if (before && memcmp(before, record, 8) == 0 && messages[*pieces - 1].msg_hdr.msg_iovlen < most) {
+            messages[*pieces - 1].msg_hdr.msg_iovlen++;
             continue;
         }
-        before = data + at;
-        names[pieces].sin_family = AF_INET;
-        memcpy(&names[pieces].sin_addr, data + at, 4);
-        memcpy(&names[pieces].sin_port, data + at + 4, 2);
-        controls[pieces] = (struct control){{CMSG_LEN(2), IPPROTO_UDP, UDP_SEGMENT}, parts[i].iov_len};
-        messages[pieces].msg_hdr = (struct msghdr){
-            .msg_name = &names[pieces],
-            .msg_namelen = sizeof names[pieces],
+        before = record;
+        uint16_t segment = parts[i].iov_len;
+        union control *control = &controls[*pieces];
+        control->header = (struct cmsghdr){CMSG_LEN(sizeof segment), IPPROTO_UDP, UDP_SEGMENT};
+        memcpy(CMSG_DATA(&control->header), &segment, sizeof segment);
+        struct sockaddr_in *name = &names[*pieces];
+        name->sin_family = AF_INET;
+        memcpy(&name->sin_addr, record, 4);
+        memcpy(&name->sin_port, record + 4, 2);
+        messages[*pieces].msg_hdr = (struct msghdr){
+            .msg_name = name,
+            .msg_namelen = sizeof *name,
             .msg_iov = &parts[i],
             .msg_iovlen = 1,
-            .msg_control = &controls[pieces],
-            .msg_controllen = CMSG_SPACE(2),
+            .msg_control = control,
+            .msg_controllen = sizeof *control,
         };
-        pieces++;
+        ++*pieces;
     }
+    return messages;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 6) {
+        fprintf(stderr, "usage: blast FILE SECONDS RATE CPU SOURCE...\n");
+        return 2;
+    }
+    double seconds = atof(argv[2]), rate = atof(argv[3]);
+    int cpu = atoi(argv[4]), sources = argc - 5, fds[sources];
+    if (cpu >= 0)
+        pin(cpu);
+    for (int i = 0; i < sources; i++)
+        fds[i] = open_source(argv[5 + i]);
+    size_t size, pieces;
+    unsigned char *data = load(argv[1], &size);
+    struct mmsghdr *messages = prepare(data, size, rate > 0 ? 1 : PIECE, &pieces);
 
     uint64_t sent = 0, failed = 0;
-    double begin = now(), end = begin + atof(argv[2]), at = begin;
-    for (size_t i = 0, turn = 0; at < end; turn++, at = now()) {
+    int error = 0;
+    double begin = now(), at = begin;
+    for (size_t i = 0, turn = 0; at < begin + seconds; turn++, at = now()) {
         size_t count = pieces - i < CALL ? pieces - i : CALL;
+        if (rate > 0) { /* one at a time, when its time has come */
+            if (sent + failed >= (at - begin) * rate) {
+                nanosleep(&(struct timespec){0, 20000}, NULL);
+                continue;
+            }
+            count = 1;
+        }
         int done = sendmmsg(fds[turn % sources], messages + i, count, 0);
         if (done <= 0) { /* refused is the first of the call; go on behind it */
+            error = errno;
             failed += messages[i++].msg_hdr.msg_iovlen;
-            fprintf(stderr, "%s\n", strerror(errno));
         }
         for (; done > 0; done--)
             sent += messages[i++].msg_hdr.msg_iovlen;
         if (i == pieces)
             i = 0;
     }
+    if (failed)
+        fprintf(stderr, "blast: %llu not sent: %s\n", (unsigned long long)failed, strerror(error));
     printf("{\"sent\": %llu, \"failed\": %llu, \"seconds\": %.6f}\n", (unsigned long long)sent,
            (unsigned long long)failed, at - begin);
     return 0;

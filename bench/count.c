@@ -3,8 +3,8 @@
  *     count BUFFER CPU PORT...
  *
  * One wildcard socket for each PORT, a receive buffer of BUFFER bytes each; CPU: where to run, -1 for anywhere. Prints
- * "ready", counts until standard input ends and nothing has come for QUIET_MS since, then prints one line of JSON: received, drops (kernel), first and last
- * (seconds, monotonic), cpu (seconds).
+ * "ready", counts until standard input has ended and nothing more comes, then prints one line of JSON: received, drops
+ * (the kernel's), first and last (when datagrams came, seconds), cpu (seconds used).
  */
 #define _GNU_SOURCE
 #include <errno.h>

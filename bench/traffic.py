@@ -99,8 +99,8 @@ def make(attachments: list[Attachment]) -> Traffic:
             rows.append((ip, port, layout.write(own, key, rng.randbytes(layout.transaction))))
             lookups.add(own + key + struct.pack(">IH", ip, port))
     for share, payload in ((PINGS, _ping), (JUNK, _junk)):
-        for monitor in rng.choices(monitors, k=int(share * len(rows))):
-            rows.append((monitor.monitor_ip, monitor.monitor_port, payload(rng)))
+        heard_by = rng.choices(monitors, k=int(share * len(rows)))
+        rows += [(monitor.monitor_ip, monitor.monitor_port, payload(rng)) for monitor in heard_by]
     return Traffic(_in_runs(rows, rng), lookups)
 
 

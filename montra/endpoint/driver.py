@@ -1,10 +1,13 @@
 """The event loop of a run: sockets and one timer under gevent's hub, all protocol in the machine it drives.
 
-Watchers are plain callbacks in the hub, one for each socket; there is no greenlet for a socket and no monkey patching.
+All sockets hang on one epoll object, and the hub watches that: what waits at many sockets is fed to the machine as one
+batch, because a batch costs as much as a hundred datagrams in it. For the same reason a read that brought little is
+followed by a short rest. There is no greenlet for a socket and no monkey patching.
 """
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -64,8 +67,8 @@ class DriverSettings:
     """How to drive.
 
     limits, blocklist: checked before every send; max_wait_s, max_waiting: how long and how many datagrams wait for the
-    limits; batch_rows: datagrams a system call; batches_per_wake: system calls for one socket before the others and the
-    timer have their turn; min_tick_s: shortest time between two ticks.
+    limits; batch_rows: datagrams fed at once; batches_per_wake: batches before the timer has its turn; gather_s: rest
+    after a read that brought less than one batch; min_tick_s: shortest time between two ticks.
     """
 
     limits: LimitSettings = field(default_factory=LimitSettings)
@@ -74,6 +77,7 @@ class DriverSettings:
     max_waiting: int = 20_000
     batch_rows: int = 512
     batches_per_wake: int = 4
+    gather_s: float = 0.005
     min_tick_s: float = 0.001
 
 
@@ -87,8 +91,9 @@ class Driver:
         self, plan: AddressPlan, sockets: Sockets, machine: Machine, settings: DriverSettings, clock: AnchoredClock
     ) -> None:
         self.counters = Counters()
-        self._sockets = sockets
+        self._bound = {bound.socket.fileno(): bound for bound in sockets.bound}
         self._machine = machine
+        self._rows = settings.batch_rows
         self._batches = settings.batches_per_wake
         self._min_tick_ns = int(settings.min_tick_s * 1e9)
         self._clock = clock
@@ -96,10 +101,14 @@ class Driver:
         self._outbox = Outbox(
             Limits(settings.limits), settings.blocklist, settings.max_wait_s, settings.max_waiting, self.counters
         )
+        self._left: list[BoundSocket] = []  # not read to their end, in order of their turn
         self._unsent: list[Datagram] = []  # let out by the outbox, but the send buffer was full
         self._progress_ns = 0
         self._ticked_ns = 0
         self._loop = gevent.get_hub().loop
+        self._epoll = select.epoll()
+        self._watcher = self._loop.io(self._epoll.fileno(), _READ)
+        self._rest = self._loop.timer(settings.gather_s, settings.gather_s)
         self._timer = self._loop.timer(0.0)
         self._armed_ns = NEVER_NS
         self._over = gevent.event.Event()
@@ -116,14 +125,14 @@ class Driver:
         Blocks the calling greenlet. Runs once; the sockets stay open, they are the caller's. Whatever the machine
         raises ends the run and is raised here, the counters being complete by then.
         """
-        watchers = [self._loop.io(bound.socket.fileno(), _READ) for bound in self._sockets.bound]
         # not gevent.wait(): it may not be woken from another thread, this may (as Event.wait)
         if stop is not None:
             stop.rawlink(self._stopped)
         try:
             self._begin()
-            for watcher, bound in zip(watchers, self._sockets.bound, strict=True):
-                watcher.start(self._guard, self._read, bound)
+            for fd in self._bound:
+                self._epoll.register(fd, select.EPOLLIN)
+            self._wait(rest=False)
             while not self._over.is_set():
                 left = None if until_ns is None else (until_ns - self._clock.now_ns()) / 1e9
                 if left is not None and left <= 0:
@@ -133,11 +142,10 @@ class Driver:
             self._over.set()
             if stop is not None:
                 stop.unlink(self._stopped)
-            self._timer.stop()
-            self._timer.close()
-            for watcher in watchers:
+            for watcher in (self._timer, self._watcher, self._rest):
                 watcher.stop()
                 watcher.close()
+            self._epoll.close()
             self._exchange.settle_drops()
             self._outbox.discard()
             self._give_up_unsent("outbox_discarded")
@@ -153,27 +161,41 @@ class Driver:
     def _stopped(self, _: object) -> None:
         self._over.set()
 
-    def _guard(self, callback: Callable[..., None], *args: BoundSocket) -> None:
+    def _guard(self, callback: Callable[[], None]) -> None:
         """Run a callback of the hub. What it raises would only be printed there: keep it for `run` and stop."""
         if self._over.is_set():
             return
         try:
-            callback(*args)
+            callback()
             self._arm()
         except BaseException as error:
             self._failure = error
             self._over.set()
 
-    def _read(self, bound: BoundSocket) -> None:
-        more = True
+    def _read(self) -> None:
+        # who waits since the last wake comes first, or sockets beyond what one wake can read would never have a turn
+        ready = [self._bound[fd] for fd, _ in self._epoll.poll(0, self._rows)]
+        self._left = list(dict.fromkeys([*self._left, *ready]))
+        rows = 0
         for _ in range(self._batches):
             now_ns = self._clock.now_ns()
-            batch, more = self._exchange.receive(bound, now_ns, self._clock.offset_ns())
+            batch, self._left = self._exchange.receive(self._left, now_ns, self._clock.offset_ns())
             if batch is not None:
+                rows += len(batch)
                 self._outbox.offer(now_ns, self._machine.feed(now_ns, batch), answers=True)
-            if not more:
+            if not self._left:
                 break
         self._send(self._clock.now_ns())
+        self._wait(rest=0 < rows < self._rows and not self._left)
+
+    def _wait(self, rest: bool) -> None:
+        """Read again when something arrives, or, to rest, after a while whether it does or not."""
+        if rest:
+            self._watcher.stop()
+            self._rest.again(self._guard, self._read)
+        else:
+            self._rest.stop()
+            self._watcher.start(self._guard, self._read)
 
     def _tick(self) -> None:
         self._armed_ns = NEVER_NS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from montra.datagrams import Counters, Datagram, DatagramBatch
 from montra.endpoint.mmsg import Received, Receiver, Sender
@@ -29,35 +30,50 @@ class Exchange:
         self._receiver = Receiver(rows, counters)
         self._sender = Sender(rows, counters)
 
-    def receive(self, bound: BoundSocket, now_ns: int, offset_ns: int) -> tuple[DatagramBatch | None, bool]:
-        """Return what waits at a socket, None if nothing for us does, and whether more may wait.
+    def receive(
+        self, ready: Sequence[BoundSocket], now_ns: int, offset_ns: int
+    ) -> tuple[DatagramBatch | None, list[BoundSocket]]:
+        """Return what waits at these sockets, None if nothing for us does, and the sockets where more may wait.
 
+        The latter stand in the order in which it is their turn: whoever filled the batch comes last.
         `offset_ns`: wall clock minus the run's clock, to translate the kernel's receive times, which are wall clock.
-        The batch's buffer is written again by the next call. Times of different sockets' batches may overlap.
+        The batch's buffer is written again by the next call. Times of different sockets' datagrams may overlap.
         """
-        received = self._receiver.receive(bound.socket.fileno())
+        rows = self._receiver.rows
+        received = self._receiver.receive(*(bound.socket.fileno() for bound in ready[:rows]))
         if received is None:
-            return None, False
+            return None, list(ready[rows:])
         self._counters.add("received", len(received))
-        # the counter grows from row to row and is absent while it is 0
-        drops = int(received.control.drops[-1])
-        if drops >= 0:
-            self._counters.add("kernel_drops", bound.account(drops))
-        more = len(received) == self._receiver.rows
-        batch = self._batch(bound, received, now_ns, offset_ns)
+        asked = ready[: len(received.counts)]
+        counts = np.array(received.counts, np.intp)
+        self._account(asked, counts, received)
+        left = [*ready[len(asked) :], *(asked[-1:] if len(received) == rows else ())]
+        batch = self._batch(asked, counts, received, now_ns, offset_ns)
         ours = batch.local >= 0
         if not ours.all():
             batch = batch.select(np.flatnonzero(ours))
             self._counters.add("foreign_destination", len(received) - len(batch))
         self._counters.add("truncated", int(np.count_nonzero(batch.truncated)))
-        return (batch if len(batch) else None), more
+        return (batch if len(batch) else None), left
 
-    def _batch(self, bound: BoundSocket, received: Received, now_ns: int, offset_ns: int) -> DatagramBatch:
-        n = len(received)
-        if bound.local < 0:
-            local = self._plan.locals_of(received.control.destination_ip, np.full(n, bound.port, np.uint16))
-        else:
-            local = np.full(n, bound.local, np.int32)
+    def _account(self, asked: Sequence[BoundSocket], counts: NDArray[np.intp], received: Received) -> None:
+        """Take in the sockets' drop counters: each grows from row to row, and is absent while it is 0."""
+        drops = received.control.drops
+        if drops.max() < 0:
+            return
+        last = np.cumsum(counts) - 1
+        for i in np.flatnonzero(counts).tolist():
+            if drops[last[i]] >= 0:
+                self._counters.add("kernel_drops", asked[i].account(int(drops[last[i]])))
+
+    def _batch(
+        self, asked: Sequence[BoundSocket], counts: NDArray[np.intp], received: Received, now_ns: int, offset_ns: int
+    ) -> DatagramBatch:
+        local = np.repeat(np.array([bound.local for bound in asked], np.int32), counts)
+        shared = local < 0
+        if shared.any():
+            port = np.repeat(np.array([bound.port for bound in asked], np.uint16), counts)
+            local = np.where(shared, self._plan.locals_of(received.control.destination_ip, port), local)
         wall_ns = received.control.wall_ns
         arrival = np.clip(wall_ns - offset_ns, now_ns - _LONGEST_WAIT_NS, now_ns)
         arrival[wall_ns == 0] = now_ns

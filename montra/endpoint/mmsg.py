@@ -84,10 +84,10 @@ class _Headers:
 
 @dataclass(slots=True)
 class Received:
-    """n datagrams of one system call. `buffer` belongs to the receiver and is written again by the next call.
+    """n datagrams of one socket after another. `buffer` belongs to the receiver and is written again by the next call.
 
     buffer: uint8[n, SLOT_BYTES]; length: int32[n]; truncated: bool[n]; source_ip: uint32[n]; source_port: uint16[n];
-    control: what the kernel added (destination, time, drops).
+    control: what the kernel added (destination, time, drops). counts: datagrams of each socket that was asked.
     """
 
     buffer: NDArray[np.uint8]
@@ -96,6 +96,7 @@ class Received:
     source_ip: NDArray[np.uint32]
     source_port: NDArray[np.uint16]
     control: ControlColumns
+    counts: list[int]
 
     def __len__(self) -> int:
         return len(self.length)
@@ -114,20 +115,25 @@ class Receiver:
         self._headers.message["control_len"] = CONTROL_BYTES
         self._used = 0  # rows whose headers the kernel has written since they were set
 
-    def receive(self, fd: int) -> Received | None:
-        """Return what waits at a socket, at most `rows` datagrams; None if nothing does.
+    def receive(self, *fds: int) -> Received | None:
+        """Return what waits at these sockets, at most `rows` datagrams; None if nothing does.
 
-        Errors of the network are counted ("receive_econnrefused"); an OSError is a bug of ours (EBADF and the like).
+        Sockets are asked in order, and no more of them once all rows are taken. Errors of the network are counted
+        ("receive_econnrefused"); an OSError is a bug of ours (EBADF and the like).
         """
         headers = self._headers
         message = headers.message[: self._used]
         message["name_len"] = _SOCKADDR_IN.itemsize
         message["control_len"] = CONTROL_BYTES
-        self._used = 0
-        n = self._call(fd)
-        if n <= 0:
+        self._used = n = 0
+        counts: list[int] = []
+        for fd in fds:
+            counts.append(self._call(fd, n))
+            self._used = n = n + counts[-1]
+            if n == self.rows:
+                break
+        if not n:
             return None
-        self._used = n
         message = headers.message[:n]
         flags = message["flags"]
         self._counters.add("control_truncated", int(np.count_nonzero(flags & _MSG_CTRUNC)))
@@ -138,11 +144,14 @@ class Receiver:
             headers.names["ip"][:n].astype(np.uint32),
             headers.names["port"][:n].astype(np.uint16),
             read_control(headers.control[:n], message["control_len"]),
+            counts,
         )
 
-    def _call(self, fd: int) -> int:
+    def _call(self, fd: int, at: int) -> int:
+        """Receive into the rows from `at` on; return how many were filled."""
+        address = self._headers.address + at * _HEADER.itemsize
         for _ in range(_RECEIVE_TRIES):
-            n: int = _recvmmsg(fd, self._headers.address, self.rows, _MSG_DONTWAIT, None)
+            n: int = _recvmmsg(fd, address, self.rows - at, _MSG_DONTWAIT, None)
             if n >= 0:
                 return n
             error = ctypes.get_errno()

@@ -87,11 +87,13 @@ class Dialogue:
         self._alive(now_ns, row)
         if reply.contacts and self._roster.contact(row) in reply.contacts:
             self._visibility.told(now_ns, row)
-        return self._greet(now_ns, row, reply) if introduced and table.state[row] != State.VISIBLE else _NOTHING
+        if introduced and reply.type == "reply" and table.state[row] != State.VISIBLE:
+            return self._greet(now_ns, row, reply.version)
+        return _NOTHING
 
-    def _greet(self, now_ns: int, row: int, reply: Message) -> Heard:
-        """The target's first word since an introduction began is a reply, and it does not hand us out (yet)."""
-        greeting = self._overlay.greeting(self._roster.table.monitor(row), reply.version)
+    def _greet(self, now_ns: int, row: int, version: bytes) -> Heard:
+        """The first word of the target since its introduction began is a reply, and it does not hand us out yet."""
+        greeting = self._overlay.greeting(self._roster.table.monitor(row), version)
         if greeting is None or not self._timetable.allows(now_ns, row):
             return _NOTHING
         self._counters.add("greetings")

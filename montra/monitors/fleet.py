@@ -9,8 +9,9 @@ Counters. Nodes: found, own_address, bad_address, outside_zone, unstable_id, wai
 wait: max_monitors, pool_exhausted. Received: captured, captured_from_target, late (of those: for a monitor that
 lingers), idle_local (no monitor there), stranger_other, late_target, target_limited, malformed_*,
 unmatched_reply, foreign_id_query, replies, error_replies, target_queries (not answered), answered_queries. Sent:
-introductions, greetings, keep_alives. Life: attached, accepted, visible_by_reply, visible_by_view, not_visible, dropped,
-visible_gaps_merged, probes, no_other_address, and how attachments ended: changed_id, moved, silent, gone, sealed.
+introductions, greetings, keep_alives. Life: attached, accepted, visible_by_reply, visible_by_view, not_visible,
+dropped, visible_gaps_merged, probes, no_other_address, and how attachments ended: changed_id, moved, silent, gone,
+sealed.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def test_a_run_folder_that_cannot_be_made(config: Path, tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run(tmp_path: Path, verb: list[str]) -> None:
     done = montra(*verb, tmp_path)
     assert done.code == 1, done.err
-    assert "manifest.json" in done.err
+    assert "manifest.json" in done.err + done.out
     assert "Traceback" not in done.err
 
 

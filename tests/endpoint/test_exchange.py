@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from montra.datagrams import SLOT_BYTES, Counters, Datagram, ip_number
+from montra.datagrams import SLOT_BYTES, Counters, Datagram, DatagramBatch, ip_number
 from montra.endpoint.exchange import Exchange
 from montra.endpoint.plan import AddressPlan
 from montra.endpoint.sockets import Bind, Sockets, open_sockets
@@ -23,13 +23,15 @@ def plan_of(ports: range, addresses: list[str]) -> AddressPlan:
 def drain(exchange: Exchange, opened: Sockets, now_ns: int = 0, offset_ns: int = 0) -> list[tuple[int, bytes]]:
     """Return (local, payload) of all that waits."""
     rows: list[tuple[int, bytes]] = []
-    for bound in opened.bound:
-        more = True
-        while more:
-            batch, more = exchange.receive(bound, now_ns, offset_ns)
-            if batch is not None:
-                rows += [(int(batch.local[i]), batch.payload(i)) for i in range(len(batch))]
+    left = opened.bound
+    while left:
+        batch, left = exchange.receive(left, now_ns, offset_ns)
+        rows += rows_of(batch)
     return rows
+
+
+def rows_of(batch: DatagramBatch | None) -> list[tuple[int, bytes]]:
+    return [] if batch is None else [(int(batch.local[i]), batch.payload(i)) for i in range(len(batch))]
 
 
 def address(plan: AddressPlan, local: int) -> tuple[str, int]:
@@ -66,6 +68,42 @@ def test_each_pair_sends_from_its_own_address(free_ports: Ports, peer: socket.so
     assert counters.counts == {"sent": 202}
 
 
+@BOTH
+def test_many_sockets_make_one_batch_and_none_is_starved(free_ports: Ports, peer: socket.socket, bind: Bind) -> None:
+    plan = plan_of(free_ports(4), ["127.180.1.1"])
+    with open_sockets(plan, bind, 1 << 20) as opened:
+        exchange = Exchange(plan, opened, 4, Counters())
+        for local, n in ((1, 6), (3, 1), (0, 1)):
+            for i in range(n):
+                peer.sendto(b"%d of %d" % (i, local), address(plan, local))
+        crawler, first, second, third = opened.bound
+        batch, left = exchange.receive([first, second, third, crawler], 0, 0)
+        assert rows_of(batch) == [(1, b"%d of 1" % i) for i in range(4)]
+        assert left == [second, third, crawler, first]  # who filled the batch stands behind those not asked
+        batch, left = exchange.receive(left, 0, 0)
+        assert rows_of(batch) == [(3, b"0 of 3"), (0, b"0 of 0"), (1, b"4 of 1"), (1, b"5 of 1")]
+        assert left == [first]
+        assert exchange.receive(left, 0, 0) == (None, [])
+
+
+def test_drops_of_many_sockets_in_one_batch_are_told_apart(free_ports: Ports, peer: socket.socket) -> None:
+    plan = plan_of(free_ports(4), ["127.180.1.1"])
+    counters = Counters()
+    with open_sockets(plan, "shared", 1) as opened:
+        exchange = Exchange(plan, opened, 64, counters)
+        floods = {1: 50, 2: 0, 3: 80}
+        for local, flood in floods.items():
+            for _ in range(flood):
+                peer.sendto(b"x" * 500, address(plan, local))
+        got = [local for local, _ in drain(exchange, opened)]
+        for local in floods:  # the counter comes with the next datagram
+            peer.sendto(b"x", address(plan, local))
+        assert sorted(local for local, _ in drain(exchange, opened)) == [1, 2, 3]
+        lost = [flood - got.count(local) for local, flood in floods.items()]
+        assert [bound.dropped for bound in opened.bound[1:]] == lost
+    assert counters.counts["kernel_drops"] == sum(lost) > 0
+
+
 def test_foreign_destinations_are_dropped_and_counted(free_ports: Ports, peer: socket.socket) -> None:
     ports = free_ports(2)
     plan = plan_of(ports, ["127.180.1.1-3"])
@@ -77,7 +115,7 @@ def test_foreign_destinations_are_dropped_and_counted(free_ports: Ports, peer: s
         peer.sendto(b"crawler's address, monitors' port", ("127.180.0.1", ports[1]))
         assert drain(exchange, opened) == [(1, b"1"), (2, b"2")]
         peer.sendto(b"4", ("127.180.1.4", ports[1]))
-        assert exchange.receive(opened.bound[1], 0, 0) == (None, False)
+        assert exchange.receive(opened.bound, 0, 0) == (None, [])
     assert counters.counts == {"received": 6, "foreign_destination": 4}
 
 
@@ -88,9 +126,9 @@ def test_truncated_datagrams_are_marked_and_counted(free_ports: Ports, peer: soc
         exchange = Exchange(plan, opened, 8, counters)
         for length in (SLOT_BYTES, SLOT_BYTES + 1, 60000):
             peer.sendto(b"x" * length, address(plan, 1))
-        batch, more = exchange.receive(opened.bound[1], 0, 0)
+        batch, left = exchange.receive(opened.bound, 0, 0)
         assert batch is not None
-        assert not more
+        assert not left
         assert batch.truncated.tolist() == [False, True, True]
         assert batch.length.tolist() == [SLOT_BYTES] * 3
     assert counters.counts == {"received": 3, "truncated": 2}
@@ -103,7 +141,7 @@ def test_arrival_is_the_kernels_time_on_the_runs_clock(free_ports: Ports, peer: 
         exchange = Exchange(plan, opened, 8, Counters())
 
         def arrival(now_ns: int, offset_ns: int) -> int:
-            batch, _ = exchange.receive(opened.bound[1], now_ns, offset_ns)
+            batch, _ = exchange.receive(opened.bound, now_ns, offset_ns)
             assert batch is not None
             return int(batch.time_ns[0])
 

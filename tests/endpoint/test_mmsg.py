@@ -55,6 +55,27 @@ def test_receives_in_order_with_sources(ours: socket.socket, peer: socket.socket
     assert counters.counts == {}
 
 
+def test_takes_from_one_socket_after_another_until_the_rows_are_full(ours: socket.socket, peer: socket.socket) -> None:
+    receiver = Receiver(8, Counters())
+    counts, seen = [], []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, 0))
+        for to_ours, to_other in ((3, 4), (0, 5), (8, 1), (0, 0)):
+            for i in range(to_ours):
+                peer.sendto(b"ours %d" % i, ours.getsockname())
+            for i in range(to_other):
+                peer.sendto(b"other %d" % i, other.getsockname())
+            batch = receiver.receive(ours.fileno(), other.fileno())
+            assert batch is not None
+            counts.append(batch.counts)
+            seen.append([batch.buffer[i, : batch.length[i]].tobytes() for i in range(len(batch))])
+        assert receiver.receive(ours.fileno(), other.fileno()) is None
+    assert counts == [[3, 4], [0, 5], [8], [0, 1]]
+    assert seen[0] == [b"ours 0", b"ours 1", b"ours 2", b"other 0", b"other 1", b"other 2", b"other 3"]
+    assert seen[2] == [b"ours %d" % i for i in range(8)]
+    assert seen[3] == [b"other 0"]
+
+
 def test_empty_full_and_truncated(ours: socket.socket, peer: socket.socket) -> None:
     lengths = [0, SLOT_BYTES - 1, SLOT_BYTES, SLOT_BYTES + 1, 65507, 1]
     for length in lengths:

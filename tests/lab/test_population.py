@@ -36,6 +36,11 @@ def test_says_when_the_addresses_are_used_up() -> None:
         placements.place(True)
 
 
+def test_places_under_10_too() -> None:
+    places = Placements(LabSettings(out="o", subnet="10.20"), random.Random(1)).first(255)
+    assert [places[0].ip, places[254].ip] == ["10.20.1.1", "10.21.1.1"]
+
+
 def test_keys_outside_are_outside() -> None:
     rng = random.Random(2)
     half = Zone.parse("0")

@@ -30,7 +30,8 @@ def test_reads_what_it_writes_as_json(tmp_path: Path) -> None:
     ("fields", "message"),
     [
         ({"nodes": 1}, "nodes must be at least 2"),
-        ({"subnet": "10.1"}, "subnet must lie in 127.0.0.0/8, not 10.1"),
+        ({"subnet": "192.168"}, "subnet must lie in 127.0.0.0/8 or 10.0.0.0/8, not 192.168"),
+        ({"subnet": "10.255", "nodes": 255}, "255 nodes do not fit: from 10.255 on there are 254 /24s"),
         ({"subnet": "127"}, 'subnet must be two octets such as "127.10"'),
         ({"subnet": "127.255", "nodes": 255}, "255 nodes do not fit: from 127.255 on there are 254 /24s"),
         ({"zone": "zz/6"}, "zz"),

@@ -34,10 +34,14 @@ def query(method: bytes, sender: bytes, transaction: bytes = b"aa", arguments: b
     )
 
 
-def reply(sender: bytes, transaction: bytes, contacts: tuple[tuple[bytes, int, int], ...] = ()) -> bytes:
-    """Return a KRPC reply with a `nodes` string."""
+def reply(
+    sender: bytes, transaction: bytes, contacts: tuple[tuple[bytes, int, int], ...] = (), version: bytes = b""
+) -> bytes:
+    """Return a KRPC reply with a `nodes` string, and with `v` if there is a version."""
     nodes = b"".join(i + ip.to_bytes(4, "big") + port.to_bytes(2, "big") for i, ip, port in contacts)
-    return b"d1:rd2:id20:%b5:nodes%d:%be1:t%d:%b1:y1:re" % (sender, len(nodes), nodes, len(transaction), transaction)
+    v = b"1:v%d:%b" % (len(version), version) if version else b""
+    head = b"d1:rd2:id20:%b5:nodes%d:%be" % (sender, len(nodes), nodes)
+    return head + b"1:t%d:%b%b1:y1:re" % (len(transaction), transaction, v)
 
 
 class Pool:
@@ -72,14 +76,20 @@ class Pool:
 
 @dataclass
 class Node:
-    """A scripted target: answers queries (if it does), hands the asking monitor out in its replies (if it does)."""
+    """A scripted target: answers queries (if it does), hands the asking monitor out in its replies (if it does).
+
+    wants_replies: it does so only after a reply of the monitor, as jech/dht.
+    """
 
     node_id: bytes
     ip: int
     port: int = 7000
     answers: bool = True
     lists: bool = False
+    wants_replies: bool = False
+    version: bytes = b""
     queries: list[tuple[int, bytes]] = field(default_factory=list)  # (time, monitor's query)
+    replies: list[tuple[int, bytes]] = field(default_factory=list)  # (time, monitor's reply)
 
 
 class World:
@@ -170,12 +180,16 @@ class World:
             self.sent.append(((self.now - START_NS) / 1e9, datagram))
             node = self.nodes.get((datagram.ip, datagram.port))
             message = OVERLAY.parse(datagram.payload)
-            if node is None or message.type != "query":
+            if node is None:
+                continue
+            if message.type != "query":
+                node.replies.append((self.now, datagram.payload))
                 continue
             node.queries.append((self.now, datagram.payload))
             if node.answers:
-                own = ((message.sender_id, *self.pool.address(datagram.local)),) if node.lists else ()
-                answer = reply(node.node_id, message.transaction, own)
+                lists = node.lists and (not node.wants_replies or bool(node.replies))
+                own = ((message.sender_id, *self.pool.address(datagram.local)),) if lists else ()
+                answer = reply(node.node_id, message.transaction, own, node.version)
                 arrival = (datagram.local, node.ip, node.port, answer)
                 heapq.heappush(self._arrivals, (self.now + ROUND_TRIP_NS, next(self._sequence), arrival))
 

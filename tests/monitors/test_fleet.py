@@ -148,6 +148,9 @@ class Echo:
 
     keep_alive = introduction
 
+    def greeting(self, monitor_id: bytes, version: bytes) -> bytes | None:
+        return None
+
     def answer(self, query: Message, monitor_id: bytes) -> bytes | None:
         return None
 

@@ -35,6 +35,15 @@ def test_keep_alive_is_a_ping() -> None:
     assert message == Message("query", "ping", b"ab", OWN, version=b"mT\x00\x01")
 
 
+def test_greeting_is_a_pong_to_jechs_ping_for_those_without_a_version() -> None:
+    assert OVERLAY.greeting(OWN, b"") == b"d1:rd2:id20:" + OWN + b"e1:t4:pn\x00\x001:v4:mT\x00\x011:y1:re"
+
+
+@pytest.mark.parametrize("version", [b"lt\x0d\x80", b"LT\x02\x11", b"A2\x00\x03", b"?"])
+def test_clients_with_a_version_are_not_greeted(version: bytes) -> None:
+    assert OVERLAY.greeting(OWN, version) is None
+
+
 def test_crawl_query_is_read_only() -> None:
     message = OVERLAY.parse(OVERLAY.crawl_query(OWN, KEY, b"ab"))
     assert message == Message("query", "find_node", b"ab", OWN, KEY, version=b"mT\x00\x01", flags=Flag.READ_ONLY)
