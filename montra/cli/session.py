@@ -92,11 +92,12 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
         window.outside.append(lambda: dict(driver.counters.counts))
         maker = StatusMaker(window, begin_ns, end_ns, _traffic(driver, writer))
         rows = StatusFile(folder / STATUS)
-        log("begun", seed=config.seed, zone=str(parts.zone), sockets=len(sockets))
-        observer.begun(folder, window)
+        watched = _Guarded(observer, log)
         failures: list[Exception] = []
+        _gather(failures, lambda: log("begun", seed=config.seed, zone=str(parts.zone), sockets=len(sockets)))
+        watched.begun(folder, window)
         watcher = gevent.spawn(
-            _gather, failures, lambda: _watch(stop, clock, maker, rows, writer, observer), finally_=stop.set
+            _gather, failures, lambda: _watch(stop, clock, maker, rows, writer, watched), finally_=stop.set
         )
         _gather(failures, lambda: driver.run(end_ns, stop))
         watcher.kill()
@@ -104,16 +105,41 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
         status = maker.make(now_ns)
         _gather(failures, lambda: window.seal(now_ns))
         _gather(failures, writer.drain)
-        rows.append(status)
-        observer.status(status, minute=True)
+        _gather(failures, lambda: rows.append(status))
         word = "partial" if failures else "interrupted" if signals else "complete"
         reason = str(failures[0]) if failures else " ".join(signals)
-        log("ended", exit=word, reason=reason, clock_offset_ns=clock.offset_ns())
+        _gather(failures, lambda: log("ended", exit=word, reason=reason, clock_offset_ns=clock.offset_ns()))
         manifest = writer.seal(now_ns, word, window.totals.counters)
+        watched.status(status, minute=True)
     for failure in failures:
-        if not isinstance(failure, RunError):
+        if not isinstance(failure, RunError | OSError):
             raise failure  # a mistake of ours, with its trace; the run is sealed all the same
     return Ended(folder, word, reason, manifest)
+
+
+class _Guarded(Observer):
+    """An observer whose failure does not touch the run: a terminal that is gone, a pipe that is closed."""
+
+    def __init__(self, observer: Observer, log: Log) -> None:
+        self._observer: Observer | None = observer
+        self._log = log
+
+    def begun(self, run: Path, window: Window) -> None:
+        """Pass on."""
+        self._call(lambda observer: observer.begun(run, window))
+
+    def status(self, status: Status, minute: bool) -> None:
+        """Pass on."""
+        self._call(lambda observer: observer.status(status, minute))
+
+    def _call(self, call: Callable[[Observer], None]) -> None:
+        if self._observer is None:
+            return
+        try:
+            call(self._observer)
+        except OSError as error:
+            self._observer = None
+            self._log("view lost", error=str(error))
 
 
 def _traffic(driver: Driver, writer: RunWriter) -> Callable[[], dict[str, int]]:
@@ -167,9 +193,9 @@ def _open_log(folder: Path, stack: ExitStack) -> Log:
 
 @contextmanager
 def _signals(stop: gevent.event.Event) -> Iterator[list[str]]:
-    """SIGINT and SIGTERM end the window, and their names are in the list; the second one kills the process."""
+    """SIGINT, SIGTERM and SIGHUP end the window, and their names are in the list; the second one kills the process."""
     came: list[str] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     handlers: list[Any] = []
 
     def let_go(final: signal.Handlers) -> None:

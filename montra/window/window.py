@@ -26,9 +26,6 @@ CRAWLER = 0
 Rows = list[tuple[int, int, bytes]]
 """What a crawler takes and gives: (ip, port, payload)."""
 
-RECORD_INTERVAL_NS = 1_000_000_000
-"""How often changed target intervals are handed to the recorder."""
-
 LEDGER_INTERVAL_NS = 10_000_000_000
 """How finely the ledger of losses is divided in time."""
 
@@ -89,14 +86,12 @@ class Window:
         self._is_loss = losses
         self._ledger_begin_ns = 0
         self._ledger_due_ns = 0
-        self._record_due_ns = 0
         self._ledger_seen: dict[str, int] = {}
 
     def start(self, now_ns: int) -> list[Datagram]:
         """Begin: the first crawl's first queries."""
         self._ledger_begin_ns = now_ns
         self._ledger_due_ns = now_ns + LEDGER_INTERVAL_NS
-        self._record_due_ns = now_ns + RECORD_INTERVAL_NS
         self.crawler.start(now_ns)
         return self.tick(now_ns)
 
@@ -121,21 +116,20 @@ class Window:
         outgoing: list[Datagram] = []
         if self.fleet.due(now_ns) <= now_ns:
             outgoing += self.fleet.tick(now_ns)
+            # at once: a monitor is recorded before it can capture, so that a run cut off here is whole
+            self._record_attachments()
             for ip, port, node_id in self.fleet.take_probes():
                 self.crawler.probe(now_ns, ip, port, node_id)
         if self.crawler.due(now_ns) <= now_ns:
             outgoing += self._crawled(now_ns, self.crawler.tick(now_ns))
-        if now_ns >= self._record_due_ns:
-            for attachment in self.fleet.take_changed():
-                self.recorder.attachment(attachment)
-            self._record_due_ns = now_ns + RECORD_INTERVAL_NS
         if now_ns >= self._ledger_due_ns:
+            self._record_attachments()
             self.write_ledger(now_ns)
         return outgoing
 
     def due(self, now_ns: int) -> int:
         """Return when `tick` has something to do next."""
-        return min(self.fleet.due(now_ns), self.crawler.due(now_ns), self._record_due_ns, self._ledger_due_ns)
+        return min(self.fleet.due(now_ns), self.crawler.due(now_ns), self._ledger_due_ns)
 
     def seal(self, now_ns: int) -> None:
         """End the window: close the open intervals and the ledger. The recorder is sealed by whoever made it."""
@@ -161,6 +155,10 @@ class Window:
     def crawler_counters(self) -> dict[str, int]:
         """Return the crawler's counters under names of their own."""
         return {f"crawl_{name}": n for name, n in self.crawler.counters.items()}
+
+    def _record_attachments(self) -> None:
+        for attachment in self.fleet.take_changed():
+            self.recorder.attachment(attachment)
 
     def _crawled(self, now_ns: int, result: tuple[Rows, list[Event]]) -> list[Datagram]:
         queries, events = result

@@ -1,6 +1,7 @@
 """`montra monitor` against a lab in another process, ended in every way it can be."""
 
 import json
+import shlex
 import signal
 import subprocess
 import time
@@ -52,8 +53,8 @@ def test_a_window_captures_and_exits_with_zero(network: Network, tmp_path: Path)
     assert int(str(summary["lookups"])) > 10
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.7, 2.5, 6.0])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after_s", [0.0, 0.7, 5.0])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_any_moment_seals_the_run(
     network: Network, tmp_path: Path, number: signal.Signals, after_s: float
 ) -> None:
@@ -64,16 +65,26 @@ def test_a_signal_at_any_moment_seals_the_run(
         text=True,
     )
     assert process.stderr is not None
+    said = ""
     for line in process.stderr:  # the line that names the run comes when the window begins
+        said += line
         if line.startswith("run "):
             break
     time.sleep(after_s)
     process.send_signal(number)
     process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, said
     manifest = read_manifest(run_of(tmp_path))
     assert (manifest.sealed, manifest.exit) == (True, "interrupted")
     accepted_by_all(run_of(tmp_path))
+
+
+@pytest.mark.parametrize("shell", ["2>&1 | head -1", "2>/dev/full"])
+def test_a_terminal_that_goes_away_does_not_touch_the_run(network: Network, tmp_path: Path, shell: str) -> None:
+    command = f"{shlex.join(COMMAND)} monitor -c {network.config} --runs {tmp_path} --duration 4s {shell}"
+    subprocess.run(command, shell=True, timeout=60, capture_output=True)
+    manifest = read_manifest(run_of(tmp_path))
+    assert (manifest.sealed, manifest.exit) == (True, "complete")
 
 
 def test_a_killed_run_can_be_sealed_with_its_gap_on_the_ledger(network: Network, tmp_path: Path) -> None:
