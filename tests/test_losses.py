@@ -15,8 +15,14 @@ COUNTED = re.compile(r'counters(?:\.add\(|\[)\s*f?"([a-z_]+)(\{?)')
 ACTIVITIES = {
     *("received", "sent"),
     *("crawl_retry", "crawl_own_contact", "crawl_claimed_in_zone"),
-    *("monitor_accepted", "monitor_attached", "monitor_introductions", "monitor_probes", "monitor_replies"),
-    *("monitor_target_queries", "monitor_visible_by_reply", "monitor_visible_by_view", "monitor_visible_gaps_merged"),
+    *("monitor_accepted", "monitor_attached", "monitor_greetings", "monitor_introductions", "monitor_probes"),
+    *(
+        "monitor_replies",
+        "monitor_target_queries",
+        "monitor_visible_by_reply",
+        "monitor_visible_by_view",
+        "monitor_visible_gaps_merged",
+    ),
 }
 
 
