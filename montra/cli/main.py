@@ -30,8 +30,9 @@ def main() -> None:
     montra monitor -c configs/lab.toml       run it
     montra analyze RUN && montra report RUN  tables, figures, one HTML page
 
-    Every flag can be given as an environment variable: MONTRA_MONITOR_DURATION=10m is --duration of `monitor`.
-    A flag beats the environment, the environment beats the file, the file beats the default.
+    Flags that change a configuration have twins in the environment, the same for every verb (MONTRA_DURATION=10m);
+    other flags have one for each verb (MONTRA_DEMO_NODES=64). A flag beats the environment, the environment beats the
+    file, the file beats the default.
 
     \b
     Exit codes: 0 ok, 1 error, 2 usage, 3 partial window, 4 preflight refused, 130 interrupted with data sealed.

@@ -24,6 +24,11 @@ _FLAGS: tuple[tuple[str, str, type, str], ...] = (
 )
 
 
+def _twin(flag: str) -> str:
+    """Return the environment's twin of a flag, the same for every verb: what preflight checks, monitor runs."""
+    return "MONTRA_" + flag.lstrip("-").replace("-", "_").upper()
+
+
 def config_flags(function: F) -> F:
     """Add the configuration file and the flags that override it, gathered as `overrides` (dotted name -> value)."""
 
@@ -36,15 +41,19 @@ def config_flags(function: F) -> F:
         return function(*args, overrides=overrides, **kwargs)
 
     wrapped: Any = gather
-    wrapped = click.option("-r", "--rate", type=float, help="Most packets a second, all together.")(wrapped)
+    wrapped = click.option(
+        "-r", "--rate", type=float, help="Most packets a second, all together.", envvar="MONTRA_RATE", show_envvar=True
+    )(wrapped)
     for flag, _, kind, text in reversed(_FLAGS):
-        wrapped = click.option(flag, type=kind, help=text)(wrapped)
+        wrapped = click.option(flag, type=kind, help=text, envvar=_twin(flag), show_envvar=True)(wrapped)
     wrapped = click.option(
         "-c",
         "--config",
         "config_path",
         type=click.Path(dir_okay=False, path_type=Path),
         required=True,
+        envvar="MONTRA_CONFIG",
+        show_envvar=True,
         help="TOML file of the run (see configs/ and `montra config init`).",
     )(wrapped)
     result: F = wrapped

@@ -161,12 +161,22 @@ def validate(config: Config, *, crawl_only: bool = False) -> None:
         if not config.addresses.monitors:
             problems.append("addresses.monitors: give the IPs or CIDR blocks that monitors may take")
         elif not problems:
-            try:
-                config.plan()
-            except PlanError as error:
-                problems.append(f"addresses: {error}")
+            problems += _plan_faults(config)
     if problems:
         raise ConfigError(problems)
+
+
+def _plan_faults(config: Config) -> list[str]:
+    try:
+        plan = config.plan()
+    except PlanError as error:
+        return [f"addresses: {error}"]
+    if config.addresses.bind == "shared" and plan.crawler[1] in plan.ports:
+        return [
+            f"addresses.crawler: port {plan.crawler[1]} is one of the monitors' ports {config.addresses.ports}; take "
+            'one outside of them, or set addresses.bind = "each"'
+        ]
+    return []
 
 
 def _literal(text: str) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from montra.window.units import parse_size
 MAINLINE_NODES = 10_000_000
 #: Memory for one monitor: 376 bytes of table, indices and timer measured with 32,000, and its place in the plan.
 BYTES_PER_MONITOR = 1024
+#: Memory for one address that the crawler knows; measured.
+BYTES_PER_NODE = 550
 #: Bytes that one capture takes on disk before compression, about; lookups each node of a busy zone sees a second.
 BYTES_PER_CAPTURE = 60
 CAPTURES_PER_NODE_S = 0.5
@@ -52,8 +55,16 @@ def _files(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
     return Check("files", "ok", f"{needed} file descriptors needed, {'any number' if limit == -1 else limit} allowed")
 
 
-def _buffer(config: Config, facts: HostFacts) -> Check:
+def _buffer(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
     wanted, allowed = parse_size(config.addresses.receive_buffer), facts.receive_buffer_max
+    sockets = 1 + (len(plan.ports) if config.addresses.bind == "shared" else plan.pairs)
+    if facts.memory_total is not None and sockets * wanted > facts.memory_total // 2:
+        return Check(
+            "receive buffer",
+            "warn",
+            f"{sockets} sockets of {wanted} bytes could take {sockets * wanted >> 20} MiB of kernel memory together",
+            "lower addresses.receive_buffer, or take fewer ports and more addresses",
+        )
     if allowed is not None and allowed < wanted and os.geteuid() != 0:
         return Check(
             "receive buffer",
@@ -86,8 +97,26 @@ def _addresses(plan: AddressPlan, config: Config) -> Iterator[Check]:
         )
 
 
+def _room(plan: AddressPlan, config: Config) -> int:
+    return min(plan.pairs, config.monitors.max_monitors)
+
+
+def _reachable(plan: AddressPlan, public: bool) -> Iterator[Check]:
+    """A public run from private addresses would be behind a NAT: replies come, but nobody else's lookups do."""
+    ours = [plan.crawler[0], *(plan.address(local)[0] for local in (1, plan.pairs))]
+    private = sorted({ip_text(ip) for ip in ours if not ipaddress.ip_address(ip).is_global})
+    if public and private:
+        yield Check(
+            "reachability",
+            "refuse",
+            f"{', '.join(private)} cannot be reached from the public network",
+            "give crawler and monitors public addresses of this host; behind a NAT targets hand out an address that "
+            "leads nowhere",
+        )
+
+
 def _capacity(plan: AddressPlan, config: Config, zone_share: float, public: bool) -> Check:
-    room = min(plan.pairs, config.monitors.max_monitors)
+    room = _room(plan, config)
     if not public:
         return Check("capacity", "ok", f"{room} monitors at most")
     expected = round(MAINLINE_NODES * zone_share)
@@ -102,8 +131,9 @@ def _capacity(plan: AddressPlan, config: Config, zone_share: float, public: bool
 
 
 def _memory(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
-    room = min(plan.pairs, config.monitors.max_monitors)
-    needed = room * BYTES_PER_MONITOR + (200 << 20)
+    known = min(config.crawl.max_nodes + config.crawl.max_contacts, 4 * _room(plan, config))
+    needed = _room(plan, config) * BYTES_PER_MONITOR + known * BYTES_PER_NODE + config.storage.max_pending * 80
+    needed += 150 << 20  # Python and its libraries
     have = facts.memory_available
     if have is not None and needed > have:
         return Check(
@@ -112,12 +142,12 @@ def _memory(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
     return Check("memory", "ok", f"about {needed >> 20} MiB needed, {(have or 0) >> 20} MiB free")
 
 
-def _disk(config: Config, zone_share: float, public: bool) -> Check:
+def _disk(plan: AddressPlan, config: Config, zone_share: float) -> Check:
     place = Path(config.storage.runs)
     while not place.exists():
         place = place.parent
     free, reserve = shutil.disk_usage(place).free, parse_size(config.storage.min_free)
-    nodes = MAINLINE_NODES * zone_share if public else 1000
+    nodes = min(_room(plan, config), MAINLINE_NODES * zone_share)
     expected = int(nodes * CAPTURES_PER_NODE_S * config.duration_s * BYTES_PER_CAPTURE)
     if free < reserve:
         return Check(
@@ -163,16 +193,12 @@ def _host(facts: HostFacts, public: bool) -> Iterator[Check]:
 
 def _bootstrap(config: Config) -> tuple[Check, bool]:
     found, failed = resolve(config.bootstrap)
-    public = any(not _private(ip) for ip, _ in found)
+    public = any(ipaddress.ip_address(ip).is_global for ip, _ in found)
     if not found:
         return Check("bootstrap", "refuse", "no bootstrap name resolves", "check the names and this host's DNS"), True
     if failed:
         return Check("bootstrap", "warn", f"{len(found)} addresses; not resolved: {', '.join(failed)}"), public
     return Check("bootstrap", "ok", f"{len(found)} addresses"), public
-
-
-def _private(ip: int) -> bool:
-    return ip >> 24 in (10, 127) or ip >> 20 == 0xAC1 or ip >> 16 == 0xC0A8 or ip >> 22 == 0x191
 
 
 def _responsible(config: Config, public: bool) -> Iterator[Check]:
@@ -196,11 +222,12 @@ def preflight(config: Config, facts: HostFacts) -> list[Check]:
     bootstrap, public = _bootstrap(config)
     return [
         *_addresses(plan, config),
+        *_reachable(plan, public),
         _capacity(plan, config, share, public),
         _files(plan, config, facts),
-        _buffer(config, facts),
+        _buffer(plan, config, facts),
         _memory(plan, config, facts),
-        _disk(config, share, public),
+        _disk(plan, config, share),
         *_host(facts, public),
         bootstrap,
         *_responsible(config, public),

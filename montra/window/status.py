@@ -22,11 +22,11 @@ from zone_store.losses import is_data_loss
 class Status:
     """One moment of a window.
 
-    elapsed_s, remaining_s: seconds; crawls: ended ones; nodes: of the zone, in the last crawl; completeness:
-    of the last crawl, by capture-recapture (0 = not yet known); targets: monitors attached; accepted: of them, known to
-    their target; visible: of them, seen handed out; captures: copies kept so far; captures_per_s: since the file's row
-    before; received, sent: datagrams; lost: copies that should have been captured, by the ledger; problem: what stands
-    in the way, "" if nothing.
+    elapsed_s, remaining_s: seconds; crawls: ended ones; nodes: of the zone, in the last crawl; completeness: of the
+    last crawl, by capture-recapture (0 = not yet known); targets: monitors attached; accepted: of them, known to their
+    target; visible: of them, seen handed out; waiting: targets that have no monitor yet; captures: copies kept so far;
+    captures_per_s: since the file's row before; received, sent: datagrams; lost: copies that should have been captured,
+    by the ledger; problem: what stands in the way, "" if nothing.
     """
 
     time_ns: int
@@ -39,6 +39,7 @@ class Status:
     targets: int
     accepted: int
     visible: int
+    waiting: int
     captures: int
     captures_per_s: float
     received: int
@@ -53,8 +54,8 @@ class Status:
         text = (
             f"{format_duration(self.elapsed_s)} gone, {left} left | crawl {self.crawls}: {self.nodes} nodes in "
             f"{self.crawl_seconds:.1f} s, completeness {complete} | monitors {self.visible} visible, "
-            f"{self.accepted} accepted of {self.targets} | captures {self.captures} ({self.captures_per_s:.1f}/s) | "
-            f"lost {self.lost}"
+            f"{self.accepted} accepted of {self.targets}, {self.waiting} waiting | "
+            f"captures {self.captures} ({self.captures_per_s:.1f}/s) | lost {self.lost}"
         )
         return f"{text} | {self.problem}" if self.problem else text
 
@@ -135,6 +136,7 @@ class StatusMaker:
             targets=sum(states[name] for name in ("introduced", "accepted", "visible", "hidden")),
             accepted=sum(states[name] for name in ("accepted", "visible", "hidden")),
             visible=states["visible"],
+            waiting=states["waiting"],
             captures=totals.captures,
             captures_per_s=round(rate, 2),
             received=traffic.get("received", 0),

@@ -161,7 +161,7 @@ def test_wrong_usage(arguments: list[str]) -> None:
 
 
 def test_flags_beat_the_environment_and_that_the_file(config: Path) -> None:
-    env = {"MONTRA_CONFIG_SHOW_DURATION": "7m"}
+    env = {"MONTRA_DURATION": "7m"}
     assert json.loads(montra("config", "show", "-c", config, "--json").out)["duration"] == "10m"
     assert json.loads(montra("config", "show", "-c", config, "--json", env=env).out)["duration"] == "7m"
     flag = montra("config", "show", "-c", config, "--json", "--duration", "8m", "-r", "100", env=env)

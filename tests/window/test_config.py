@@ -65,6 +65,7 @@ def test_unknown_keys_are_named_with_the_nearest_known_one(change: dict[str, obj
         ({"addresses": {**LAB["addresses"], "monitors": []}}, ["addresses.monitors"]),
         ({"addresses": {**LAB["addresses"], "ports": "0"}}, ["addresses", "port"]),
         ({"addresses": {**LAB["addresses"], "crawler": "127.100.1.7:20880"}}, ["also a monitor address"]),
+        ({"addresses": {**LAB["addresses"], "crawler": "127.99.0.1:20881"}}, ["addresses.crawler", "20881", "bind"]),
         ({"addresses": {**LAB["addresses"], "crawler": "host:1"}}, ["addresses.crawler"]),
         ({"addresses": {**LAB["addresses"], "bind": "all"}}, ["bind"]),
     ],
