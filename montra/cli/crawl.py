@@ -13,19 +13,20 @@ import gevent.event
 import msgspec
 
 from crawler.zone_crawler import KnownNode
-from montra.cli.common import clear_errors, say
+from montra.cli.common import Exit, clear_errors, say
 from montra.cli.options import config_flags, read_config
+from montra.cli.session import end_on_signals, load_blocklist
 from montra.datagrams import ip_text
-from montra.endpoint.blocklist import Blocklist
 from montra.endpoint.clock import AnchoredClock
 from montra.endpoint.driver import Driver, DriverSettings
 from montra.endpoint.sockets import open_sockets
 from montra.overlays import base as overlays
-from montra.window.build import build_crawler
+from montra.window.build import build_crawler, within_limits
 from montra.window.survey import Survey
 from montra.window.units import parse_size
 from zone_store.captures import CrawlRow
 from zone_store.keyspace.zone import Zone
+from zone_store.losses import meaning
 
 
 def row_line(row: CrawlRow) -> str:
@@ -42,6 +43,12 @@ def row_line(row: CrawlRow) -> str:
     )
 
 
+def loss_lines(counters: dict[str, int]) -> list[str]:
+    """Return a line of text for each counter that is a loss."""
+    known = [(name, count, meaning(name)) for name, count in sorted(counters.items())]
+    return [f"lost: {count} {name}: {loss.text}" for name, count, loss in known if loss is not None and count]
+
+
 def node_line(node: KnownNode, version: str) -> str:
     """Return one node as a line of JSON."""
     return json.dumps({"id": node.node_id.hex(), "ip": ip_text(node.ip), "port": node.port, "client": version})
@@ -56,15 +63,20 @@ def node_line(node: KnownNode, version: str) -> str:
 def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as_json: bool) -> None:
     """Crawl the zone and write down the nodes that answered; no monitor is attached and nothing is captured.
 
-    Nodes go to OUT as they were known at the end, what each crawl found to standard error. --duration bounds it all.
+    Nodes go to OUT as they were known at the end, what each crawl found to standard error, and what the endpoint lost.
+    --duration bounds it all; Ctrl-C ends it with what is known by then (exit code 130).
     """
-    config = read_config(config_path, overrides)
+    config = read_config(config_path, overrides, crawl_only=True)
     overlay = overlays.load(config.overlay)
     zone = Zone.parse(config.zone, overlay.id_bytes * 8)
-    plan = config.plan()
+    plan = config.plan(crawl_only=True)
     seed = config.seed or secrets.randbits(31) + 1
     crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
-    blocklist = Blocklist.load(Path(config.responsible.blocklist)) if config.responsible.blocklist else Blocklist()
+    _, notes = within_limits(config, crawl_share=1.0)
+    for note in notes:
+        if note.startswith("crawl."):
+            click.echo(note, err=True)
+    blocklist = load_blocklist(config)
     stop = gevent.event.Event()
     left = count
 
@@ -77,16 +89,20 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
             stop.set()
 
     clock = AnchoredClock()
-    with open_sockets(
-        plan, config.addresses.bind, parse_size(config.addresses.receive_buffer), crawler_only=True
-    ) as sockets:
+    with (
+        end_on_signals(stop) as signals,
+        open_sockets(
+            plan, config.addresses.bind, parse_size(config.addresses.receive_buffer), crawler_only=True
+        ) as sockets,
+    ):
         driver = Driver(plan, sockets, Survey(crawler, done), DriverSettings(config.limits, blocklist), clock)
+        crawler.unsent = driver.crawl_unsent
         driver.run(clock.now_ns() + int(config.duration_s * 1e9), stop)
     nodes = sorted(crawler.nodes, key=lambda node: node.node_id)
 
     def write(file: TextIO) -> None:
         for node in nodes:
-            version = overlay.version_name(int.from_bytes(node.version[:4], "big"))
+            version = overlay.version_name(int.from_bytes(node.version[:4].ljust(4, b"\0"), "big")  # as in captures)
             file.write(node_line(node, version) + "\n")
 
     if out == "-":
@@ -94,4 +110,8 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
     else:
         with Path(out).open("w", encoding="utf-8") as file:
             write(file)
+    for text in loss_lines(driver.counters.counts):
+        click.echo(text, err=True)
     say(f"{len(nodes)} nodes of zone {zone} known")
+    if signals:
+        raise SystemExit(int(Exit.INTERRUPTED))

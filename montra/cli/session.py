@@ -75,10 +75,12 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
     """
     config = dataclasses.replace(config, seed=config.seed or secrets.randbits(31) + 1)
     parts = build(config, config.seed)
-    blocklist = _blocklist(config)
+    blocklist = load_blocklist(config)
     clock = AnchoredClock()
     with ExitStack() as stack:
-        signals = stack.enter_context(_signals(stop))  # first: from the moment the folder exists it will be sealed
+        signals = stack.enter_context(
+            end_on_signals(stop)
+        )  # first: from the moment the folder exists it will be sealed
         sockets = stack.enter_context(
             open_sockets(parts.plan, config.addresses.bind, parse_size(config.addresses.receive_buffer))
         )
@@ -90,11 +92,14 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
         window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss)
         driver = Driver(parts.plan, sockets, window, DriverSettings(config.limits, blocklist), clock)
         window.outside.append(lambda: dict(driver.counters.counts))
+        parts.crawler.unsent = driver.crawl_unsent
         maker = StatusMaker(window, begin_ns, end_ns, _traffic(driver, writer))
         rows = StatusFile(folder / STATUS)
         watched = _Guarded(observer, log)
         failures: list[Exception] = []
         _gather(failures, lambda: log("begun", seed=config.seed, zone=str(parts.zone), sockets=len(sockets)))
+        for note in parts.notes:
+            _gather(failures, lambda note=note: log("rate lowered", note=note))
         watched.begun(folder, window)
         watcher = gevent.spawn(
             _gather, failures, lambda: _watch(stop, clock, maker, rows, writer, watched), finally_=stop.set
@@ -153,7 +158,8 @@ def _traffic(driver: Driver, writer: RunWriter) -> Callable[[], dict[str, int]]:
     return read
 
 
-def _blocklist(config: Config) -> Blocklist:
+def load_blocklist(config: Config) -> Blocklist:
+    """Return the blocklist of a configuration, an empty one if it names none; raises ConfigError."""
     try:
         return Blocklist.load(Path(config.responsible.blocklist)) if config.responsible.blocklist else Blocklist()
     except BlocklistError as error:
@@ -192,7 +198,7 @@ def _open_log(folder: Path, stack: ExitStack) -> Log:
 
 
 @contextmanager
-def _signals(stop: gevent.event.Event) -> Iterator[list[str]]:
+def end_on_signals(stop: gevent.event.Event) -> Iterator[list[str]]:
     """SIGINT, SIGTERM and SIGHUP end the window, and their names are in the list; the second one kills the process."""
     came: list[str] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -102,7 +102,7 @@ class Sent(_Packet, frozen=True, kw_only=True, tag="sent"):
 
 
 class Overflow(_Event, frozen=True, kw_only=True, tag="overflow"):
-    """The log of node `index` overflowed: the truth is incomplete, the lab gives up."""
+    """The log of node `index` overflowed or held what cannot be read: the truth is incomplete, the lab gives up."""
 
     index: int
 

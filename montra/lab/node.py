@@ -39,10 +39,10 @@ _BASE: lt.settings_pack = {
 
 
 class AlertsLostError(Exception):
-    """The log of node `index` overflowed, so packets are missing from the truth."""
+    """The log of node `index` overflowed, or cannot be read, so packets are missing from the truth."""
 
-    def __init__(self, index: int) -> None:
-        super().__init__(f"the log of node {index} overflowed")
+    def __init__(self, index: int, what: str = "overflowed") -> None:
+        super().__init__(f"the log of node {index} {what}")
         self.index = index
 
 
@@ -99,9 +99,12 @@ class LabNode:
         for alert in self._session.pop_alerts():
             if isinstance(alert, lt.dht_pkt_alert):
                 found = wanted(alert.pkt_buf, keys)
-                end = direction(alert.message()) if found else None
-                if found and end:
-                    packets.append(Packet(*end, *found))
+                if found is None:
+                    continue
+                end = direction(alert.message())
+                if end is None:
+                    raise AlertsLostError(self.index, "holds a packet of unknown form")
+                packets.append(Packet(*end, *found))
             elif isinstance(alert, lt.dht_live_nodes_alert):
                 self.table = {bytes.fromhex(str(node["nid"])) for node in alert.nodes}
             elif isinstance(alert, lt.alerts_dropped_alert):

@@ -44,6 +44,9 @@ def wanted(payload: bytes, keys: Set[bytes]) -> tuple[str, bytes] | None:
 
 
 def direction(message: str) -> tuple[bool, str, int] | None:
-    """Return (sent, ip, port) from the text of a dht_pkt_alert, None if it is not of the known form."""
+    """Return (sent, ip, port) from the text of a dht_pkt_alert, None if it is not of the known form.
+
+    A packet that cannot be placed is missing from the truth, so the caller must not pass over it.
+    """
     head = _HEAD.match(message)
     return (head[1] == "==>", head[2], int(head[3])) if head else None

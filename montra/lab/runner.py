@@ -83,7 +83,9 @@ class Lab:
             raise
         except AlertsLostError as error:
             self._log.write(Overflow(t_ns=time.time_ns(), index=error.index))
-            raise LabError(f"{error}: the truth is incomplete; run fewer nodes or a slower workload") from error
+            raise LabError(
+                f"{error}: the truth is incomplete; where it overflowed, run fewer nodes or a slower workload"
+            ) from error
         finally:
             done = self._finish(reason)
             self._network.close()

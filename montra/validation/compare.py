@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
-from montra.validation.attributed import Found, index_lookups
+from montra.validation.attributed import Match, index_lookups, match
+from montra.validation.census import completeness
+from montra.validation.clustered import clustered
 from montra.validation.comparison import Comparison, Copies
 from montra.validation.coverage import arrivals, beside_node, by_target, coverage
 from montra.validation.misses import why
@@ -40,20 +42,24 @@ def compare(
         manifest = reader.manifest
         zone = Zone.parse(manifest.zone, manifest.id_bits)
         attachments = reader.attachments()
-        found = index_lookups(reader.lookups(), (lookup.key for lookup in truth.lookups))
-    since_ns = max(since_ns, manifest.start_ns)
-    until_ns = min(end for end in (until_ns, manifest.end_ns, truth.end_ns) if end)
+        crawls = reader.crawls()
+        since_ns = max(since_ns, manifest.start_ns)
+        until_ns = min(end for end in (until_ns, manifest.end_ns, truth.end_ns) if end)
+        keys = (lookup.key for lookup in truth.lookups)
+        attributed = index_lookups(reader.lookups(), keys, since_ns, until_ns)
+    # commands that are not judged explain what they brought about all the same
+    matches = match(truth.lookups, attributed.by_asker, _EARLY_NS, int(window_s * 1e9))
+    rows = [one.row for one in matches.values()]
+    explained = sum(since_ns <= row.time_ns < until_ns and not row.maintenance for row in rows)
     judge = _Judge(truth, attachments)
     excluded: Counter[str] = Counter()
-    for lookup in truth.lookups:
+    for number, lookup in enumerate(truth.lookups):
         destination = truth.destination(lookup)
         reason = _exclusion(lookup, destination, zone, since_ns, until_ns)
         if reason:
             excluded[reason] += 1
         elif destination is not None:
-            asker = lookup.requester.ip, lookup.requester.port, lookup.key
-            first, last = lookup.t_ns - _EARLY_NS, lookup.t_ns + int(window_s * 1e9)
-            judge.judge(lookup, destination, [row for row in found.get(asker, ()) if first <= row.time_ns <= last])
+            judge.judge(lookup, destination, matches.get(number))
     beside = by_target(attachments)
     inside = [node for node in truth.nodes.values() if zone.contains(node.node_id)]
     return Comparison(
@@ -62,20 +68,29 @@ def compare(
         zone=str(zone),
         since_ns=since_ns,
         until_ns=until_ns,
+        ended=truth.reason,
         lookups=len(truth.lookups),
+        skipped=truth.skipped,
         excluded=dict(sorted(excluded.items())),
-        capture=wilson(judge.captured[False] + judge.captured[True], judge.tried[False] + judge.tried[True]),
+        keys=len(judge.capture_by_key),
+        destinations=len(judge.destinations),
+        capture=wilson(judge.captured.total(), judge.tried.total()),
+        capture_by_key=clustered((sum(hits), len(hits)) for hits in judge.capture_by_key.values()),
+        counted=wilson(judge.captured.total() - judge.misfiled, judge.tried.total()),
         capture_lookups=wilson(judge.captured[False], judge.tried[False]),
         capture_announces=wilson(judge.captured[True], judge.tried[True]),
         destination=wilson(judge.right, len(judge.copies)),
+        destination_by_key=clustered((sum(hits), len(hits)) for hits in judge.right_by_key.values()),
+        unexplained=wilson(attributed.counted - explained, attributed.counted),
         split=judge.split,
         misfiled=judge.misfiled,
         copies=_copies(judge.copies),
         capture_misses=dict(sorted(judge.capture_misses.items())),
         destination_misses=dict(sorted(judge.destination_misses.items())),
-        reached_closest=wilson(judge.reached_closest, judge.tried[False] + judge.tried[True]),
+        reached_closest=wilson(judge.reached_closest, judge.tried.total()),
         coverage=coverage(inside, beside, since_ns, until_ns),
         arrivals=arrivals(inside, beside, max(since_ns, truth.converged_ns), until_ns),
+        completeness=completeness(inside, beside, crawls, until_ns),
     )
 
 
@@ -94,34 +109,33 @@ class _Judge:
         self.misfiled = 0
         self.reached_closest = 0
         self.copies: list[int] = []
+        self.capture_by_key: defaultdict[bytes, list[bool]] = defaultdict(list)
+        self.right_by_key: defaultdict[bytes, list[bool]] = defaultdict(list)
+        self.destinations: set[bytes] = set()
         self.capture_misses: Counter[str] = Counter()
         self.destination_misses: Counter[str] = Counter()
 
-    def judge(self, lookup: TruthLookup, destination: TruthNode, rows: list[Found]) -> None:
-        """Take one lookup of the truth with what was attributed to it."""
+    def judge(self, lookup: TruthLookup, destination: TruthNode, found: Match | None) -> None:
+        """Take one lookup of the truth with the attributed lookup that is it, None if there is none."""
         self.tried[lookup.announce] += 1
         self.reached_closest += self._truth.closest_live(lookup) is destination
-        attributed = self._nearest(lookup, rows)
-        if attributed is None:
+        self.destinations.add(destination.node_id)
+        attributed = self._by_number.get(found.row.destination) if found else None
+        self.capture_by_key[lookup.key].append(attributed is not None)
+        if found is None or attributed is None:
             self.capture_misses[self._why(lookup, destination, None)] += 1
             return
         self.captured[lookup.announce] += 1
-        self.split += len(rows) > 1
-        self.misfiled += all(row.maintenance for row in rows)
-        self.copies.append(sum(row.copies for row in rows))
+        self.split += found.parts > 0
+        self.misfiled += found.row.maintenance
+        self.copies.append(found.row.copies)
         # the ID decides: a target that was attached twice, or one ID at two addresses, is no mistake
-        if attributed.target_id == destination.node_id:
+        is_right = attributed.target_id == destination.node_id
+        self.right_by_key[lookup.key].append(is_right)
+        if is_right:
             self.right += 1
         else:
             self.destination_misses[self._why(lookup, destination, attributed)] += 1
-
-    def _nearest(self, lookup: TruthLookup, rows: list[Found]) -> Attachment | None:
-        known = [self._by_number[row.destination] for row in rows if row.destination in self._by_number]
-        return min(
-            known,
-            key=lambda attachment: int.from_bytes(attachment.target_id, "big") ^ lookup.key_number,
-            default=None,
-        )
 
     def _why(self, lookup: TruthLookup, destination: TruthNode, attributed: Attachment | None) -> str:
         return why(lookup, destination, beside_node(destination, self._beside), self._monitors, attributed).value

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
-
+from montra.validation.clustered import Clustered
 from montra.validation.wilson import Proportion
+
+#: With a larger share of commands that the lab could not give, the rest are no fair sample of the workload.
+MOST_SKIPPED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,27 +24,50 @@ class Copies:
 class Arrivals:
     """Nodes that came into the zone during the window.
 
-    visible: those seen handing their monitor out before they left or the window ended; median_s, p90_s: of the seconds
-    from their start until then, NaN where there are none.
+    visible: those seen handing their monitor out before they left or the window ended; left, waiting: those that left
+    unseen, or had not been seen when the window ended; median_s, p90_s: of the seconds from start to visible, by the
+    product-limit estimate over all of them; infinite where not reached, NaN where there are none.
     """
 
     nodes: int
     visible: int
+    left: int
+    waiting: int
     median_s: float
     p90_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """The true completeness of crawls: median and least (NaN for none) of `crawls`.
+
+    estimate_median: of the crawls' own estimates, which `estimated` of them had; held: of these, how many had the truth
+    in their interval.
+    """
+
+    crawls: int
+    median: float
+    least: float
+    estimated: int
+    estimate_median: float
+    held: int
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A run against the truth, over all lookups for keys in the zone that the requesters made in [since_ns, until_ns).
 
-    lookups: commands in the truth; excluded: those left out, by reason; capture: lookups with an attributed lookup of
-    the same requester and key; capture_lookups, capture_announces: the same for each kind of command; destination: of
-    the captured, those attributed to the node that really was nearest to the key among all that received the query;
-    split: captured lookups that came out as more than one; misfiled: captured lookups that attribution marked as
-    maintenance, so that analysis leaves them out; capture_misses, destination_misses: every failure by reason;
-    reached_closest: lookups whose true destination was the nearest of all live nodes (the network's own quality, not
-    montra's); coverage: share of the zone's node time during which the node was seen handing its monitor out.
+    ended: why the lab's workload ended; lookups: commands in the truth; skipped: commands that the lab could not give;
+    excluded: those left out, by reason; keys, destinations: distinct ones of those judged; capture: lookups with an
+    attributed lookup of the same requester and key, each of which is one command's alone; counted: captured and not
+    marked as maintenance, so that analysis counts it; capture_lookups, capture_announces: captured, for each kind of
+    command; destination: of the captured, those attributed to the node that really was nearest to the key among all
+    that received the query; *_by_key: the same share with an interval that does not take lookups of one key for
+    independent; unexplained: of the lookups that analysis would count in the window, those that no command explains;
+    split: captured lookups of which another part came out as a lookup of its own; misfiled: captured lookups that
+    attribution marked as maintenance; capture_misses, destination_misses: every failure by reason; reached_closest:
+    lookups whose true destination was the nearest of all live nodes (the network's own quality, not montra's);
+    coverage: share of the zone's node time during which the node was seen handing its monitor out.
     """
 
     run: str
@@ -50,12 +75,20 @@ class Comparison:
     zone: str
     since_ns: int
     until_ns: int
+    ended: str
     lookups: int
+    skipped: int
     excluded: dict[str, int]
+    keys: int
+    destinations: int
     capture: Proportion
+    capture_by_key: Clustered
+    counted: Proportion
     capture_lookups: Proportion
     capture_announces: Proportion
     destination: Proportion
+    destination_by_key: Clustered
+    unexplained: Proportion
     split: int
     misfiled: int
     copies: Copies
@@ -64,7 +97,15 @@ class Comparison:
     reached_closest: Proportion
     coverage: float
     arrivals: Arrivals
+    completeness: Completeness
 
-    def to_json(self) -> bytes:
-        """Return the comparison as one JSON object; NaN becomes null."""
-        return msgspec.json.encode(self)
+    @property
+    def flaw(self) -> str:
+        """Why the comparison is none of a whole workload, in a line; empty if it is."""
+        if self.ended != "finished":
+            return f"the lab's workload did not finish: {self.ended}"
+        if not self.capture.trials:
+            return f"none of the {self.lookups} lookups could be judged"
+        if self.skipped > MOST_SKIPPED * (self.lookups + self.skipped):
+            return f"the lab skipped {self.skipped} of {self.lookups + self.skipped} commands: too few free requesters"
+        return ""

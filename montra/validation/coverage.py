@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-
-import numpy as np
+from collections.abc import Iterable
 
 from montra.validation.comparison import Arrivals
+from montra.validation.survival import Delay, quantiles
 from montra.validation.truth import TruthNode
 from zone_store.captures import Attachment
 
@@ -47,15 +46,18 @@ def coverage(nodes: Iterable[TruthNode], beside: Beside, since_ns: int, until_ns
 
 
 def arrivals(nodes: Iterable[TruthNode], beside: Beside, since_ns: int, until_ns: int) -> Arrivals:
-    """Measure the delay from start to visible, of the nodes that started within [since_ns, until_ns)."""
+    """Measure the delay from start to visible, of the nodes that started within [since_ns, until_ns).
+
+    Those that left, or were still waiting at until_ns, are censored: they count until then, and not as never visible.
+    """
     came = [node for node in nodes if since_ns <= node.up_ns < until_ns]
     delays = []
+    left = 0
     for node in came:
-        begins = [first for attachment in beside_node(node, beside) for first, _ in attachment.visible]
-        if begins:
-            delays.append((min(begins) - node.up_ns) / 1e9)
-    return Arrivals(len(came), len(delays), _quantile(delays, 0.5), _quantile(delays, 0.9))
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    return float(np.quantile(values, share)) if values else math.nan
+        end = min(node.down_ns or until_ns, until_ns)
+        begins = [first for attachment in beside_node(node, beside) for first, _ in attachment.visible if first < end]
+        delays.append(Delay((min(begins, default=end) - node.up_ns) / 1e9, bool(begins)))
+        left += not begins and 0 < node.down_ns <= until_ns
+    visible = sum(delay.ended for delay in delays)
+    median_s, p90_s = quantiles(delays, (0.5, 0.9))
+    return Arrivals(len(came), visible, left, len(came) - visible - left, median_s, p90_s)

@@ -83,7 +83,9 @@ class TruthLookup:
 
 @dataclass(slots=True)
 class Truth:
-    """A lab's whole log. stray: packets that belong to no command; end_ns: when the packets' log ended."""
+    """A lab's whole log. stray: packets that belong to no command; end_ns, reason: when and why the packets' log
+    ended; skipped: commands that the lab could not give.
+    """
 
     zone: str
     nodes: dict[int, TruthNode]
@@ -92,6 +94,7 @@ class Truth:
     end_ns: int
     reason: str
     stray: int
+    skipped: int = 0
 
     def destination(self, lookup: TruthLookup) -> TruthNode | None:
         """Return the node nearest to the key among those that received the query, None if none did.
@@ -166,7 +169,7 @@ class _Reader:
         if not self._zone:
             raise TruthError(f"{path} has no beginning")
         if self._overflow:
-            raise TruthError(f"{path}: a node's log overflowed, so packets are missing")
+            raise TruthError(f"{path}: a node's log overflowed or could not be read, so packets are missing")
         if self._done is None:
             raise TruthError(f"{path} has no end: the lab is still at work, or was killed")
         return Truth(
@@ -177,6 +180,7 @@ class _Reader:
             self._done.t_ns,
             self._done.reason,
             self._stray,
+            self._done.skipped,
         )
 
     def _command(self, event: Lookup | Announce) -> None:

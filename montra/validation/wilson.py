@@ -34,11 +34,15 @@ def wilson(hits: int, trials: int, z: float = Z95) -> Proportion:
         raise ValueError(f"{hits} of {trials} is no proportion")
     if not trials:
         return Proportion(0, 0, math.nan, 0.0, 1.0)
-    share = hits / trials
+    return Proportion(hits, trials, hits / trials, *bounds(hits / trials, trials, z))
+
+
+def bounds(share: float, trials: float, z: float = Z95) -> tuple[float, float]:
+    """Return the score interval of a share of `trials`, which may be an effective number and then no whole one."""
     squared = z * z
     centre = (share + squared / (2 * trials)) / (1 + squared / trials)
     half = z / (1 + squared / trials) * math.sqrt(share * (1 - share) / trials + squared / (4 * trials * trials))
     # the bounds are exactly 0 and 1 at the ends; floating point misses them by a hair
-    low = 0.0 if hits == 0 else centre - half
-    high = 1.0 if hits == trials else centre + half
-    return Proportion(hits, trials, share, low, high)
+    low = 0.0 if share == 0 else centre - half
+    high = 1.0 if share == 1 else centre + half
+    return low, high

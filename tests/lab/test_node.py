@@ -102,6 +102,22 @@ def test_a_log_that_overflows_is_noticed(monkeypatch: pytest.MonkeyPatch) -> Non
         node.close()
 
 
+def test_a_packet_that_cannot_be_read_is_no_truth(nodes: list[LabNode], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "direction", lambda _: None)
+    nodes[0].meet(nodes[1].place.ip, 6881)
+    nodes[0].ask_table()
+    # other packets are not placed, so they do no harm
+    until(lambda: knows(nodes[0], nodes[1:2]))
+    nodes[0].look_up(KEY)
+
+    def read() -> bool:
+        nodes[0].drain({KEY})
+        return False
+
+    with pytest.raises(AlertsLostError, match="node 0 holds a packet of unknown form"):
+        until(read)
+
+
 def test_an_address_in_use_is_told(nodes: list[LabNode]) -> None:
     with pytest.raises(LabError, match=r"cannot use 127\.182\.20\.1:6881 \(Address already in use\): is another lab"):
         LabNode(9, nodes[0].place, [], logging=False)

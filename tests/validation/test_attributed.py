@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from montra.validation.attributed import Found, index_lookups
+from montra.validation.attributed import Found, Match, index_lookups, match
+from montra.validation.truth import TruthLookup, TruthNode
 from zone_store.captures import Kind, Lookups, Maintenance
 
 
@@ -29,19 +30,49 @@ def table(keys: list[bytes], kinds: list[Kind], marks: list[Maintenance]) -> Loo
     )
 
 
+ASKER = 0x7F0A0101, 6881
+
+
 def test_only_lookups_of_the_keys_asked_for() -> None:
     # a key of zeros at its end must not match one that merely begins alike
     one, two, other = b"\xa5" + b"\0" * 19, b"\xa6" * 20, b"\xa5" + b"\0" * 18 + b"\x01"
     first = table(
-        [one, two, other, one],
-        [Kind.LOOKUP, Kind.NODE_LOOKUP, Kind.LOOKUP, Kind.ANNOUNCE],
-        [Maintenance.NONE, Maintenance.OWN_ID, Maintenance.NONE, Maintenance.NONE],
+        [one, two, other, one, one],
+        [Kind.LOOKUP, Kind.SEARCH, Kind.LOOKUP, Kind.ANNOUNCE, Kind.NODE_LOOKUP],
+        [Maintenance.NONE, Maintenance.OWN_ID, Maintenance.NONE, Maintenance.NONE, Maintenance.NONE],
     )
     second = table([one], [Kind.LOOKUP], [Maintenance.NONE])
-    found = index_lookups([first, second], [one, two, one])
-    asker = 0x7F0A0101, 6881
-    assert found == {
-        (*asker, one): [Found(0, 1, 100, False), Found(0, 1, 100, False)],
-        (*asker, two): [Found(10, 2, 101, True)],
+    found = index_lookups([first, second], [one, two, one], 0, 100)
+    assert found.by_asker == {
+        (*ASKER, one): [Found(0, 1, 100, False), Found(0, 1, 100, False)],
+        (*ASKER, two): [Found(10, 2, 101, True)],
     }
-    assert index_lookups([first], []) == {}
+    assert found.counted == 3
+    nothing = index_lookups([first], [], 5, 20)
+    assert (nothing.by_asker, nothing.counted) == ({}, 0)
+    assert index_lookups([first], [], 20, 21).counted == 1
+
+
+def command(t_ns: int, key: bytes = b"\xa5" * 20) -> TruthLookup:
+    return TruthLookup(t_ns, TruthNode(1, b"\x01" * 20, *ASKER, 0), key, False, False)
+
+
+def found_at(*times: int) -> list[Found]:
+    return [Found(t_ns, 1, 100, False) for t_ns in times]
+
+
+def test_commands_and_lookups_match_one_to_one() -> None:
+    key = b"\xa5" * 20
+    rows = found_at(101, 130)
+    # one row serves one command only, the nearer one
+    assert match([command(60), command(100)], {(*ASKER, key): rows[:1]}, 5, 60) == {1: Match(rows[0], 0)}
+    # the nearest pair first, the other row is left for the other command
+    assert match([command(90), command(100)], {(*ASKER, key): rows}, 5, 60) == {
+        1: Match(rows[0], 0),
+        0: Match(rows[1], 0),
+    }
+    # what is left over within a command's time is another part of it
+    assert match([command(100)], {(*ASKER, key): rows}, 5, 60) == {0: Match(rows[0], 1)}
+    # too early, too late, another key
+    assert match([command(107)], {(*ASKER, key): rows}, 5, 20) == {}
+    assert match([command(100, b"\xa6" * 20)], {(*ASKER, key): rows}, 5, 60) == {}

@@ -2,13 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from montra.lab.events import Event
 from montra.validation.compare import compare
-from montra.validation.tables import rows, text
+from montra.validation.tables import document, rows, text
 from zone_store.captures import Flag
 from zone_store.run.folder import RunError
 
@@ -72,7 +73,18 @@ def test_captures_destinations_and_reasons(tmp_path: Path) -> None:
     assert comparison.coverage == pytest.approx(0.75)
     assert comparison.arrivals.nodes == 0
 
-    told = json.loads(comparison.to_json())
+    # a5 three times, a7 and a4 once: captured 3 of 3, 1 of 1, 0 of 1
+    assert (comparison.keys, comparison.destinations) == (3, 3)
+    assert (comparison.capture_by_key.clusters, comparison.capture_by_key.trials) == (3, 5)
+    assert comparison.capture_by_key.effective == pytest.approx(25 / 11)  # each key wholly right or wrong: rho is 1
+    assert (comparison.destination_by_key.clusters, comparison.destination_by_key.trials) == (2, 4)
+    assert (comparison.counted.hits, comparison.counted.trials) == (4, 5)
+    # the row of node 8 at 50 s is no command's
+    assert (comparison.unexplained.hits, comparison.unexplained.trials) == (1, 5)
+    assert (comparison.ended, comparison.skipped, comparison.flaw) == ("finished", 0, "")
+
+    told = json.loads(document(comparison))
+    assert ["Captured in parts", "0"] in told["facts"]
     assert told["capture"]["hits"] == 4
     assert told["copies"]["counts"] == {"1": 2, "2": 1, "3": 1}
     assert told["arrivals"]["median_s"] is None
@@ -81,10 +93,15 @@ def test_captures_destinations_and_reasons(tmp_path: Path) -> None:
     assert table["Wrong destination"] == "1 lost, 1 not visible"
     assert table["Not counted"] == "none"
     assert table["Copies of a lookup"] == "mean 1.8, median 1.5"
+    assert table["Commands"] == "5 given, 0 skipped, 5 judged"
+    assert table["Distinct, of those judged"] == "3 keys, 3 destinations"
+    assert table["Lookups that nobody made"] == "20.0% (1 of 5; 95 % 3.6% to 62.4%)"
+    assert table["True completeness of crawls"] == "median unknown, least unknown of 0"
+    assert table["  own estimate, interval held truth"] == "median unknown, 0 of 0"
     assert "Start to visible" not in table
     lines = text(comparison).splitlines()
-    assert len(lines) == len(table)
-    assert len({line.index(table[name]) for name, line in zip(table, lines, strict=True)}) == 1
+    assert len(lines) == len(rows(comparison))
+    assert len({len(line) - len(value) for (_, value), line in zip(rows(comparison), lines, strict=True)}) == 1
 
 
 def test_what_cannot_be_judged_is_left_out_by_name(tmp_path: Path) -> None:
@@ -113,6 +130,7 @@ def test_what_cannot_be_judged_is_left_out_by_name(tmp_path: Path) -> None:
         "requester_left": 1,
     }
     assert comparison.capture.trials == 0
+    assert comparison.flaw == "none of the 5 lookups could be judged"
     assert math.isnan(comparison.copies.mean)
     assert "unknown" in dict(rows(comparison))["Copies of a lookup"]
 
@@ -130,8 +148,10 @@ def test_a_lookup_captured_in_parts_is_one(tmp_path: Path) -> None:
     truth = write_truth(tmp_path / "lab", [*NODES, asks(9, 0xA5, 20.0), hears(2, 9, 0xA5, 20.1)], end_s=200.0)
     parts = [(20.1, 1, 9, 0xA5), (81.0, 2, 9, 0xA5)]
     comparison = compare(write_run(tmp_path / "runs", BESIDE, parts, end_s=150.0), truth, window_s=70.0)
-    assert (comparison.capture.hits, comparison.destination.hits, comparison.split) == (1, 1, 1)
-    assert comparison.copies.counts == {2: 1}
+    # its other part is a lookup too many, and bears the wrong destination out
+    assert (comparison.capture.hits, comparison.destination.hits, comparison.split) == (1, 0, 1)
+    assert (comparison.unexplained.hits, comparison.unexplained.trials) == (1, 2)
+    assert comparison.copies.counts == {1: 1}
 
 
 def test_a_lookup_that_attribution_takes_for_maintenance_is_captured_but_told(tmp_path: Path) -> None:
@@ -140,6 +160,7 @@ def test_a_lookup_that_attribution_takes_for_maintenance_is_captured_but_told(tm
     comparison = compare(run, truth)
     assert (comparison.capture.hits, comparison.misfiled) == (1, 1)
     assert dict(rows(comparison))["Taken for maintenance"] == "1"
+    assert (comparison.counted.hits, comparison.unexplained.trials) == (0, 0)
 
 
 def test_a_target_attached_twice_is_the_same_destination(tmp_path: Path) -> None:
@@ -156,8 +177,27 @@ def test_arrivals_are_those_after_convergence(tmp_path: Path) -> None:
     assert (comparison.arrivals.nodes, comparison.arrivals.visible) == (1, 1)
     assert comparison.arrivals.median_s == pytest.approx(6.5)
     table = dict(rows(comparison))
-    assert table["Arrivals made visible"] == "1 of 1"
+    assert table["Arrivals made visible, unseen"] == "1 of 1, 0 left before, 0 at the end"
     assert table["Start to visible"] == "median 6.5 s, 90 % within 6.5 s"
+
+
+def test_a_command_that_is_not_judged_explains_its_lookup_all_the_same(tmp_path: Path) -> None:
+    truth = write_truth(tmp_path / "lab", [*NODES, asks(9, 0xA5, 20.0)])
+    comparison = compare(write_run(tmp_path / "runs", BESIDE, [(20.1, 2, 9, 0xA5)]), truth)
+    assert comparison.excluded == {"reached_nobody": 1}
+    assert (comparison.unexplained.hits, comparison.unexplained.trials) == (0, 1)
+    assert "reached nobody" in dict(rows(comparison))["Not counted"]
+
+
+def test_a_workload_that_did_not_run_as_asked_for_is_told(tmp_path: Path) -> None:
+    truth = write_truth(tmp_path / "lab", [*NODES, asks(9, 0xA5, 20.0), hears(2, 9, 0xA5, 20.1)])
+    comparison = compare(write_run(tmp_path / "runs", BESIDE, []), truth)
+    assert comparison.flaw == ""
+    assert replace(comparison, lookups=19, skipped=1).flaw == ""
+    assert replace(comparison, lookups=18, skipped=1).flaw == (
+        "the lab skipped 1 of 19 commands: too few free requesters"
+    )
+    assert replace(comparison, ended="max_life").flaw == "the lab's workload did not finish: max_life"
 
 
 def test_a_run_without_lookups_is_refused(tmp_path: Path) -> None:

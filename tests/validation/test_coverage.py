@@ -48,8 +48,15 @@ def test_arrivals() -> None:
     )
     found = arrivals(nodes, beside, at(10), at(20))
     assert (found.nodes, found.visible) == (3, 2)
-    assert found.median_s == pytest.approx(5.0)
-    assert found.p90_s == pytest.approx(5.8)
+    # after 2 s one leaves unseen, so two are at risk at 4 s: half of them, then all
+    assert (found.left, found.waiting) == (1, 0)
+    assert (found.median_s, found.p90_s) == (4.0, 6.0)
+    early = arrivals(nodes, beside, at(10), at(17))
+    assert (early.nodes, early.visible, early.left, early.waiting) == (3, 1, 1, 1)
+    assert (early.median_s, early.p90_s) == (4.0, math.inf)
+    # visible only once it had left: a stranger with its ID at its address
+    after = by_target([attachment(4, 4, 0xA4, ((15.5, 0.0),))])
+    assert arrivals([node(4, 0xA4, 13, 15)], after, at(10), at(20)).left == 1
     none = arrivals(nodes, {}, at(30), at(40))
-    assert (none.nodes, none.visible) == (0, 0)
+    assert (none.nodes, none.visible, none.left, none.waiting) == (0, 0, 0, 0)
     assert math.isnan(none.median_s)

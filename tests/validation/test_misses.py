@@ -44,12 +44,36 @@ def test_asked_and_not_captured_is_lost() -> None:
     assert why(lookup((monitor_ip(1), 20000)), DESTINATION, beside, {MONITOR}, None) is Miss.LOST
 
 
+def test_nothing_captured_though_any_monitor_was_asked_is_lost() -> None:
+    asked = lookup((monitor_ip(7), 20007))
+    assert why(asked, DESTINATION, [], {(ip_number(monitor_ip(7)), 20007)}, None) is Miss.LOST
+    assert why(asked, DESTINATION, [], {MONITOR}, None) is Miss.TARGET_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        # what montra believed of a monitor is no excuse when the requester did send to it, at 10 s
+        (attachment(1, 1, 0xA5, ()), Miss.LOST),
+        (attachment(1, 1, 0xA5, (), introduced_s=0.0), Miss.LOST),
+        (attachment(1, 1, 0xA5, ((4.0, 9.0),), lost_s=9.0), Miss.LOST),
+        # the address was not yet its own, or no more
+        (attachment(1, 1, 0xA5, (), found_s=10.5, introduced_s=0.0), Miss.TARGET_NOT_FOUND),
+        (attachment(1, 1, 0xA5, (), found_s=-80.0, introduced_s=-80.0, lost_s=-50.0), Miss.RETIRED),
+    ],
+)
+def test_a_packet_to_its_own_monitor_was_lost_whatever_its_state(beside: Attachment, expected: Miss) -> None:
+    asked = lookup((monitor_ip(1), 20000))
+    assert why(asked, DESTINATION, [beside], {MONITOR}, attachment(2, 2, 0xA6)) is expected
+
+
 def test_another_monitor_of_its_subnet_was_asked() -> None:
     beside = [attachment(1, 1, 0xA5)]
     neighbour = (monitor_ip(1), 20001)
     monitors = {MONITOR, (ip_number(neighbour[0]), neighbour[1])}
-    assert why(lookup(neighbour), DESTINATION, beside, monitors, None) is Miss.SAME_SUBNET
-    assert why(lookup(neighbour), DESTINATION, beside, {MONITOR}, None) is Miss.NEVER_CAME_NEAR
+    elsewhere = attachment(2, 2, 0xA6)
+    assert why(lookup(neighbour), DESTINATION, beside, monitors, elsewhere) is Miss.SAME_SUBNET
+    assert why(lookup(neighbour), DESTINATION, beside, {MONITOR}, elsewhere) is Miss.NEVER_CAME_NEAR
 
 
 def test_a_monitor_nearer_than_any_node_that_received() -> None:
