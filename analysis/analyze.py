@@ -22,21 +22,24 @@ OUT = "analysis"
 """Folder of tables and figures in a run folder."""
 
 
-def analyze(folder: Path, out: Path | None = None, *, version_name: VersionName = hex_version) -> Analysis:
+def analyze(
+    folder: Path, out: Path | None = None, *, version_name: VersionName = hex_version, analysed_by: str = ""
+) -> Analysis:
     """Analyse an attributed run and write its tables into `out` (RUN/analysis); the same run gives the same bytes.
 
-    version_name: names a `version` column value (the overlay's). Works on unsealed runs, as far as they go, and on runs
-    without a capture. Raises RunError for a folder that is no run, has no lookups yet, or is damaged.
+    version_name: names a `version` column value (the overlay's); analysed_by: version of the analysing program. Works
+    on unsealed runs, as far as they go, and on runs without a capture. Raises RunError for a folder that is no run, has
+    no lookups yet, or is damaged.
     """
-    analysis = examine(folder, folder / OUT if out is None else out, version_name)
+    analysis = examine(folder, folder / OUT if out is None else out, version_name, analysed_by)
     write_tables(analysis)
     return analysis
 
 
-def examine(folder: Path, out: Path, version_name: VersionName) -> Analysis:
+def examine(folder: Path, out: Path, version_name: VersionName, analysed_by: str = "") -> Analysis:
     """Return the analysis without writing anything: two passes over the lookups, the second for the top keys only."""
     with RunReader(folder) as reader:
-        run = load(reader)
+        run, made = load(reader), reader.lookups_made()
         series, keys, copies = SeriesCounter(run), KeyCounter(run.manifest.id_bytes), CopiesCounter()
         clients, destinations = ClientCounter(), DestinationCounter(run)
         packets = 0
@@ -51,14 +54,16 @@ def examine(folder: Path, out: Path, version_name: VersionName) -> Analysis:
         return Analysis(
             run=run,
             out=out,
+            analysed_by=analysed_by,
+            lookups_made=made,
             series=over_time,
             targets=target_series(run, over_time.begin_ns + over_time.width_s * NANOS // 2),
             keys=counts,
             top=top_keys(counts, reader.lookups(), run.running_seconds),
-            load=load_of(run, destinations.result()),
+            load=load_of(run, destinations.result(), over_time),
             clients=named,
             requesters=requesters,
             coverage=coverage(run),
             copies=copies.result(),
-            losses=loss_totals(run, packets),
+            losses=loss_totals(run, packets, made.dropped),
         )

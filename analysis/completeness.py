@@ -27,7 +27,8 @@ class TargetSeries:
 class Coverage:
     """What share of the zone's nodes was monitored for what share of the time.
 
-    completeness: of crawls by capture-recapture, weighted by their duration, and the least of them (NaN = no estimate);
+    completeness: of crawls by capture-recapture, weighted by their duration, and the least of them (NaN = no estimate):
+    upper bounds, being the share found of established nodes that others list (see `crawler.completeness`);
     found_s, accepted_s, visible_s: target-seconds known, attached, and known to hand the monitor out; targets: distinct
     node IDs found; monitored: of them, ever attached; attach_s: median seconds from finding to attaching (NaN = none);
     reasons: attachments ended, by reason.

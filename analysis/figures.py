@@ -49,6 +49,10 @@ def rate_envelope(analyses: list[Analysis]) -> FigureText | None:
     if not curves:
         return None
     x, least, greatest = envelope(curves)
+    # One lookup in a short window is a higher rate than in a long one: below it only the long windows have keys at all.
+    lowest = max(60 / a.run.running_seconds for a, values in zip(analyses, rates, strict=True) if len(values))
+    common = x >= lowest * (1 - 1e-9)
+    x, least, greatest = x[common], least[common], greatest[common]
     with axes("envelope") as (figure, ax):
         ax.fill_between(x, least, greatest, step="pre", color=SERIES[0], alpha=0.25, linewidth=0)
         for values in (least, greatest):
@@ -57,8 +61,10 @@ def rate_envelope(analyses: list[Analysis]) -> FigureText | None:
         return FigureText(
             "envelope",
             "How often keys are looked up, over all runs",
-            f"Share of keys looked up at least so often: the least and the greatest of {len(curves)} runs at each "
-            "rate. The narrower the band, the more alike the zones and times.",
+            f"Share of keys seen that were looked up at least so often: the least and the greatest of {len(curves)} "
+            "runs at each rate, from the lowest rate on that each of them can show (one lookup in the shortest "
+            "window). Captured lookups, uncorrected; a longer window sees more rare keys, so bands of windows of "
+            "unequal length differ for that alone.",
             svg(figure),
         )
 
@@ -81,7 +87,8 @@ def _rates(analysis: Analysis) -> FigureText | None:
         return FigureText(
             "rates",
             "Lookups over time",
-            f"Users' lookups, node lookups and announces a minute, in steps of {_width(series.width_s)}. Where the "
+            f"Users' lookups, node lookups and announces captured a minute, uncorrected for those missed, in steps of "
+            f"{_width(series.width_s)}. It rises first because monitors are attached one after the other; where the "
             "line is missing, the instrument was not running.",
             svg(figure),
         )
@@ -105,8 +112,8 @@ def _key_rates(analysis: Analysis) -> FigureText | None:
         return FigureText(
             "key_rates",
             "How often keys are looked up",
-            "Share of keys that are asked for at least so often (CCDF), both axes logarithmic. A straight fall to the "
-            "right means that few keys draw most of the lookups.",
+            "Share of keys seen that are asked for at least so often (CCDF), both axes logarithmic: captured lookups "
+            "over the whole running time. A straight fall to the right means that few keys draw most of the lookups.",
             svg(figure),
         )
 
@@ -152,19 +159,27 @@ def _crawls(analysis: Analysis) -> FigureText | None:
         )
         clock = _Clock(analysis)
         times = clock(share[0])
-        ax.fill_between(times, low[1], high[1], color=SERIES[0], alpha=0.25, linewidth=0, label="95 % interval")
+        ax.fill_between(times, low[1], high[1], color=SERIES[0], alpha=0.25, linewidth=0, label="sampling interval")
         few = len(crawls) < 30
-        ax.plot(times, share[1], color=SERIES[0], label="completeness", linewidth=1.5 if few else 0.8, marker="o" * few)
+        ax.plot(
+            times,
+            share[1],
+            color=SERIES[0],
+            label="completeness, upper bound",
+            linewidth=1.5 if few else 0.8,
+            marker="o" * few,
+        )
         # room above 100 for the markers, and never so near that thousandths look like a fall
         ax.set_ylim(min(90.0, float(np.nanmin(low[1])) - 1), 100.5)
-        ax.set_ylabel("% of the zone's nodes")
+        ax.set_ylabel("% of listed nodes")
         clock.label(ax)
         _legend_above(ax)
         return FigureText(
             "crawls",
             "Completeness of the crawls",
-            "What share of the zone's reachable nodes each crawl found, estimated by capture-recapture: an upper bound "
-            "where some nodes are named more often than others, and the interval is that of sampling alone."
+            "What share of the zone's established nodes, those that others list, each crawl found, estimated by "
+            "capture-recapture. It is an upper bound: nodes that no table names yet are not in it. The interval is "
+            "that of sampling alone and says nothing of this bias, so that under churn the truth lies below it."
             + (f" One crawl in {every} is shown." if every > 1 else ""),
             svg(figure),
         )
@@ -215,14 +230,14 @@ def _load(analysis: Analysis) -> FigureText | None:
         by_hashing = curve(load.expected)
         ax.plot(100 * by_hashing[0], 100 * by_hashing[1], color=SERIES[1], label="hashing alone")
         ax.plot(100 * x, 100 * y, color=SERIES[0], label="measured")
-        ax.set(xlim=(0, 100), ylim=(0, 100), xlabel="% of nodes, least loaded first", ylabel="% of lookups")
+        ax.set(xlim=(0, 100), ylim=(0, 100), xlabel="% of nodes, least loaded first", ylabel="% of summed rates")
         ax.legend(loc="upper left")
         return FigureText(
             "load",
             "Load of the nodes",
-            f"Lorenz curve of lookups a minute that ended at each node. Gini coefficient {load.gini:.2f}; if the same "
-            f"number of lookups were for keys of their own, so spread by hashing and chance alone, "
-            f"{load.expected_gini:.2f}. The rest is due to popular keys and churn.",
+            f"Lorenz curve of the rates at which lookups ended at each node while it was attached. Gini coefficient "
+            f"{load.gini:.2f}; if the same lookups had been for keys of their own, so spread over the same nodes by "
+            f"hashing and chance alone, {load.expected_gini:.2f}.",
             svg(figure),
         )
 

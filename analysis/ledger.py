@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analysis.clients import plain_name
@@ -12,7 +13,7 @@ NOT_ATTRIBUTED = "not_attributed"
 """Copies in the store that no lookup stands for."""
 
 _ORDER = {Severity.DATA.value: 0, Severity.COVERAGE.value: 1, Severity.NOISE.value: 2, "": 3}
-_UNATTRIBUTED = "copies in the store that no lookup stands for: of an unknown target, or captured since the attribution"
+_UNATTRIBUTED = "copies in the store that no lookup stands for: captured since the attribution"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,19 @@ class LossTotal:
     last_ns: int
 
 
-def loss_totals(run: Run, attributed: int) -> list[LossTotal]:
-    """Return the totals, what costs data first, then by count; `attributed`: copies that lookups stand for."""
+def loss_totals(run: Run, attributed: int, dropped: Mapping[str, int]) -> list[LossTotal]:
+    """Return the totals, what costs data first, then by count.
+
+    attributed: copies that lookups stand for; dropped: copies that the attribution left out, by name.
+    """
     sums: dict[str, tuple[int, int, int]] = {}
     for loss in run.losses:
         count, first, last = sums.get(loss.name, (0, loss.begin_ns, loss.end_ns))
         sums[loss.name] = count + loss.count, min(first, loss.begin_ns), max(last, loss.end_ns)
     totals = [_total(name, *numbers) for name, numbers in sums.items()]
-    if run.captures > attributed:
-        missing = run.captures - attributed
+    totals += [_total(name, count, run.start_ns, run.end_ns) for name, count in dropped.items()]
+    missing = run.captures - attributed - sum(dropped.values())
+    if missing > 0:
         totals.append(LossTotal(NOT_ATTRIBUTED, Severity.DATA.value, _UNATTRIBUTED, missing, run.start_ns, run.end_ns))
     return sorted(totals, key=lambda total: (_ORDER[total.severity], -total.count, total.name))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from zone_store.captures import Attachment, CrawlRow, Loss
 from zone_store.losses import NOT_RUNNING
 from zone_store.run.folder import Manifest
+from zone_store.run.intervals import union
 from zone_store.run.reader import RunReader
 
 NANOS = 1_000_000_000
@@ -59,36 +60,16 @@ def load(reader: RunReader) -> Run:
     """Return what is not captures or lookups; raises RunError for damage."""
     manifest = reader.manifest
     attachments, crawls, losses = reader.attachments(), reader.crawls(), reader.losses()
-    totals = reader.totals()
-    start_ns, end_ns = manifest.start_ns, manifest.end_ns
-    if not end_ns:
-        newest = [start_ns, totals.get("last_ns", 0)]
-        newest += [crawl.end_ns for crawl in crawls]
-        newest += [max(a.found_ns, a.introduced_ns, a.accepted_ns, a.lost_ns) for a in attachments]
-        newest += [loss.end_ns for loss in losses]
-        end_ns = max(newest)
+    start_ns, end_ns = manifest.start_ns, manifest.end_ns or reader.newest_ns()
     gaps = [(loss.begin_ns, loss.end_ns) for loss in losses if loss.name == NOT_RUNNING]
     return Run(
         name=reader.folder.resolve().name,
         manifest=manifest,
         start_ns=start_ns,
         end_ns=end_ns,
-        gaps=_apart(gaps, start_ns, end_ns),
-        captures=totals.get("captures", 0),
+        gaps=union(gaps, start_ns, end_ns),
+        captures=reader.totals().get("captures", 0),
         attachments=tuple(attachments),
         crawls=tuple(crawls),
         losses=tuple(losses),
     )
-
-
-def _apart(intervals: list[tuple[int, int]], start_ns: int, end_ns: int) -> tuple[tuple[int, int], ...]:
-    """Return intervals joined where they overlap, in order, cut to the window."""
-    joined: list[tuple[int, int]] = []
-    for begin, end in sorted((max(begin, start_ns), min(end, end_ns)) for begin, end in intervals):
-        if begin >= end:
-            continue
-        if joined and begin <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        else:
-            joined.append((begin, end))
-    return tuple(joined)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.load import NANOS, Run
-from analysis.rates import Masks
+from analysis.rates import Masks, Series
+from zone_store.attribution.targets import Targets
 from zone_store.captures import Lookups
-from zone_store.keyspace.ids import common_prefix_lengths, pack, sort_order
+from zone_store.keyspace.zone import Zone
 
 LEAST_ATTACHED_SHARE = 0.1
 """A node attached for less of the window than this is left out: its rate would say little."""
 
 _DRAWS = 20
+_MOST_DRAWN = 1_000_000
+"""Lookups drawn in all; of a run with more this many stand for them."""
 _CURVE_POINTS = 200
 
 
@@ -46,34 +50,14 @@ def top_share(values: NDArray[np.float64], share: float) -> float:
     return float(np.sort(values)[-most:].sum() / total)
 
 
-def cell_shares(ids: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return for each of distinct sorted IDs uint8[n, L] the share of keys that are nearer to it than to any other.
-
-    Keys are those of the zone that holds all of the IDs. In the binary trie of the IDs, keys that come to a fork where
-    both sides hold IDs go half to either, so an ID has 2 to the minus number of forks above it.
-    """
-    n = len(ids)
-    forks = np.zeros(n, np.int64)
-    shared = common_prefix_lengths(ids[:-1], ids[1:])
-    stack = [(0, n)]
-    while stack:
-        begin, end = stack.pop()
-        if end - begin < 2:
-            continue
-        middle = begin + int(np.argmin(shared[begin : end - 1])) + 1
-        forks[begin:end] += 1
-        stack += [(begin, middle), (middle, end)]
-    return np.asarray(0.5**forks, np.float64)
-
-
 @dataclass(frozen=True, slots=True)
 class Load:
     """Load of the monitored nodes.
 
     node: number of each node's first attachment (its name outside the store); attached_s, lookups, rate (a minute while
     attached): one for each node attached for at least a tenth of the window; left_out: nodes attached more briefly;
-    expected: nodes and loads if the same number of lookups were for keys of their own, spread by hashing alone;
-    expected_gini: mean over several draws of that.
+    expected: rates, rising, if the same lookups had been for keys of their own, spread over the same nodes, while they
+    were attached, by hashing and chance alone: mean over several draws; expected_gini: mean Gini coefficient of those.
     """
 
     node: NDArray[np.int64]
@@ -105,56 +89,67 @@ class DestinationCounter:
         return self._counts
 
 
-def load_of(run: Run, by_attachment: NDArray[np.int64]) -> Load:
-    """Return the load of each node; a node's attachments (one ID, several times) are added up."""
+def load_of(run: Run, by_attachment: NDArray[np.int64], series: Series) -> Load:
+    """Return the load of each node; a node's attachments (one ID, several times) are added up.
+
+    by_attachment: users' lookups that ended at each attachment number; series: users' lookups over time.
+    """
     names: dict[bytes, int] = {}
     seconds: dict[int, float] = {}
-    lookups: dict[int, int] = {}
+    name_of = np.zeros(len(by_attachment), np.int64)
     for attachment in run.attachments:
         if attachment.accepted_ns:
             name = names.setdefault(attachment.target_id, attachment.number)
             lasted = max(0, run.until(attachment) - attachment.accepted_ns)
             seconds[name] = seconds.get(name, 0.0) + lasted / NANOS
-            lookups[name] = lookups.get(name, 0) + int(by_attachment[attachment.number])
+            name_of[attachment.number] = name
     node = np.array(sorted(seconds), np.int64)
     attached_s = np.array([seconds[n] for n in node.tolist()], np.float64)
-    counts = np.array([lookups[n] for n in node.tolist()], np.int64)
     kept = (attached_s > 0) & (attached_s >= LEAST_ATTACHED_SHARE * run.running_seconds)
-    expected, expected_gini = _by_hashing(_most_at_once(run), int(counts.sum()))
+
+    def of_nodes(at_attachments: NDArray[np.int64]) -> NDArray[np.int64]:
+        sums = np.zeros(len(by_attachment), np.int64)
+        np.add.at(sums, name_of, at_attachments)
+        return sums[node[kept]]
+
+    counts = of_nodes(by_attachment)
+    drawn_for = max(1.0, int(series.counts[:, 0].sum()) / _MOST_DRAWN)
+    draws = [
+        of_nodes(drawn) * (60 * drawn_for) / attached_s[kept] for drawn in _by_hashing(run, len(by_attachment), series)
+    ]
     return Load(
         node=node[kept],
         attached_s=attached_s[kept],
-        lookups=counts[kept],
-        rate=counts[kept] * 60 / attached_s[kept],
+        lookups=counts,
+        rate=counts * 60 / attached_s[kept],
         left_out=int(np.count_nonzero(~kept)),
-        expected=expected,
-        expected_gini=expected_gini,
+        expected=np.mean([np.sort(rate) for rate in draws], axis=0) if draws else np.empty(0),
+        expected_gini=float(np.mean([gini(rate) for rate in draws])) if draws else float("nan"),
     )
 
 
-def _most_at_once(run: Run) -> NDArray[np.uint8]:
-    """Return the distinct IDs, sorted, of the targets attached at the time when most were."""
-    there = [a for a in run.attachments if a.accepted_ns]
-    if not there:
-        return np.empty((0, run.manifest.id_bytes), np.uint8)
-    begins = np.array([a.accepted_ns for a in there], np.int64)
-    ends = np.array([run.until(a) for a in there], np.int64)
-    times = np.sort(begins)
-    at_once = np.arange(1, len(times) + 1) - np.searchsorted(np.sort(ends), times, side="right")
-    moment = times[int(np.argmax(at_once))]
-    ids = {a.target_id for a, begin, end in zip(there, begins, ends, strict=True) if begin <= moment < end}
-    rows = pack(sorted(ids), run.manifest.id_bytes)
-    return rows[sort_order(rows)]
+def _by_hashing(run: Run, numbers: int, series: Series) -> Iterator[NDArray[np.int64]]:
+    """Yield draws of lookups by attachment number, int64[numbers], if each lookup were for a random key of the zone.
 
-
-def _by_hashing(ids: NDArray[np.uint8], lookups: int) -> tuple[NDArray[np.float64], float]:
-    """Return loads if each lookup went to a key of its own, and their mean Gini coefficient over several draws."""
-    if not len(ids) or not lookups:
-        return np.empty(0), float("nan")
-    shares = cell_shares(ids)
-    draws = np.random.default_rng(0).multinomial(lookups, shares, size=_DRAWS)  # fixed seed: runs must repeat
-    mean = np.sort(draws, axis=1).mean(axis=0)
-    return mean, float(np.mean([gini(draw) for draw in draws.astype(np.float64)]))
+    Each is for a key of its own, at the times at which lookups were captured, and ends at the nearest target attached
+    then. So nodes that were there for a time only, and times of more traffic, are in the draws as in what was measured.
+    """
+    lookups = min(int(series.counts[:, 0].sum()), _MOST_DRAWN)
+    if not lookups or not any(a.accepted_ns for a in run.attachments):
+        return
+    targets = Targets(run.attachments, run.manifest.id_bytes)
+    zone = Zone.parse(run.manifest.zone, run.manifest.id_bits)
+    low, high = (np.frombuffer(end, np.uint8) for end in (zone.low(), zone.high()))
+    share = series.counts[:, 0] / series.counts[:, 0].sum()
+    rng = np.random.default_rng(0)  # fixed seed: the same run must give the same numbers
+    for _ in range(max(1, min(_DRAWS, _MOST_DRAWN // lookups))):
+        begins = np.repeat(series.begin_ns, rng.multinomial(lookups, share))
+        times = np.sort(begins + rng.integers(0, series.width_s * NANOS, lookups))
+        keys = low | (rng.integers(0, 256, (lookups, len(low)), np.uint8) & (low ^ high))
+        closest, _ = targets.place(times, keys, keys)
+        drawn = np.bincount(closest, minlength=numbers)
+        drawn[0] = 0  # at that time nobody was attached
+        yield drawn
 
 
 def curve(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -28,12 +28,16 @@ LEAST_EVIDENCE = 20
 
 _WHAT = {
     "capture": "Lookups captured",
-    "capture_lookups": "captured, of those without announce",
-    "capture_announces": "captured, of those with announce",
+    "capture_by_key": "the same, lookups of a key not independent",
+    "counted": "captured and counted",
+    "capture_lookups": "captured, of lookups that only search",
+    "capture_announces": "captured, of lookups that lead to an announce",
     "destination": "Destination right, of those captured",
+    "destination_by_key": "the same, lookups of a key not independent",
+    "unexplained": "Lookups that nobody made, of those counted",
     "reached_closest": "True destination was the nearest node alive",
 }
-_WHY = {"capture_misses": "not captured", "destination_misses": "wrong destination", "excluded": "left out"}
+_WHY = {"capture_misses": "not captured", "destination_misses": "wrong destination"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,15 @@ class Proportion:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What a validation file says: shares, and failures as (what, reason, count); problem: what is wrong with it."""
+    """What a validation file says; problem: what is wrong with it.
+
+    failures: (what, reason, count); excluded: (reason, count) of lookups left out; facts: further (name, value) rows.
+    """
 
     proportions: tuple[Proportion, ...] = ()
     failures: tuple[tuple[str, str, int], ...] = ()
+    excluded: tuple[tuple[str, int], ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
     problem: str = ""
 
 
@@ -66,7 +75,13 @@ class Section:
     validation: Validation
 
 
-def report(folders: Sequence[Path], out_html: Path | None = None, *, version_name: VersionName = hex_version) -> Path:
+def report(
+    folders: Sequence[Path],
+    out_html: Path | None = None,
+    *,
+    version_name: VersionName = hex_version,
+    analysed_by: str = "",
+) -> Path:
     """Analyse runs, write their tables and figures, and one page about all of them; returns the page's path.
 
     out_html: the page (report.html in the first run's folder if None). A `validation.json` in a run folder (a
@@ -75,7 +90,7 @@ def report(folders: Sequence[Path], out_html: Path | None = None, *, version_nam
     """
     if not folders:
         raise ValueError("a report needs at least one run")
-    sections = [_section(f"run{i}", folder, version_name) for i, folder in enumerate(folders, 1)]
+    sections = [_section(f"run{i}", folder, version_name, analysed_by) for i, folder in enumerate(folders, 1)]
     page = folders[0] / PAGE if out_html is None else out_html
     write_atomic(page, render(sections).encode())
     return page
@@ -98,14 +113,28 @@ def read_validation(path: Path) -> Validation:
     if not isinstance(data, dict):
         data = {}
     proportions = [proportion for name, what in _WHAT.items() if (proportion := _proportion(what, data.get(name)))]
-    failures = [
-        (what, plain_name(reason.replace("_", " ")), count)
-        for name, what in _WHY.items()
-        for reason, count in (data[name].items() if isinstance(data.get(name), dict) else ())
+    failures = [(what, reason, count) for name, what in _WHY.items() for reason, count in _reasons(data.get(name))]
+    facts = data.get("facts")
+    rows = [row for row in facts if isinstance(row, list) and len(row) == 2] if isinstance(facts, list) else []
+    problem = "" if proportions else f"{path.name} holds no share with an interval"
+    return Validation(
+        tuple(proportions),
+        tuple(failures),
+        tuple(_reasons(data.get("excluded"))),
+        tuple((str(name), str(value)) for name, value in rows),
+        problem,
+    )
+
+
+def _reasons(entry: object) -> list[tuple[str, int]]:
+    """Return the counts above zero of a validation file's reasons."""
+    if not isinstance(entry, dict):
+        return []
+    return [
+        (plain_name(reason.replace("_", " ")), count)
+        for reason, count in entry.items()
         if isinstance(count, int) and count
     ]
-    problem = "" if proportions else f"{path.name} holds no share with an interval"
-    return Validation(tuple(proportions), tuple(failures), problem)
 
 
 def _proportion(what: str, entry: object) -> Proportion | None:
@@ -119,8 +148,8 @@ def _proportion(what: str, entry: object) -> Proportion | None:
     return Proportion(what, share, low, high, int(trials))
 
 
-def _section(key: str, folder: Path, version_name: VersionName) -> Section:
-    analysis = analyze(folder, version_name=version_name)
+def _section(key: str, folder: Path, version_name: VersionName, analysed_by: str) -> Section:
+    analysis = analyze(folder, version_name=version_name, analysed_by=analysed_by)
     drawn = figures(analysis)
     out = analysis.out / "figures"
     try:

@@ -15,14 +15,21 @@ from analysis.load import Run
 from analysis.load_balance import Load, top_share
 from analysis.popularity import TopKey
 from analysis.rates import KeyCounts, Series
+from zone_store.run.folder import LookupsMade
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The analysis of one run. `requesters`: distinct (address, port) of users' lookups and announces."""
+    """The analysis of one run.
+
+    analysed_by: version of the program; lookups_made: how the lookups were; requesters: distinct (address, port) of
+    users' lookups and announces.
+    """
 
     run: Run
     out: Path
+    analysed_by: str
+    lookups_made: LookupsMade
     series: Series
     targets: TargetSeries
     keys: KeyCounts
@@ -38,6 +45,11 @@ class Analysis:
     def lookups(self) -> int:
         """Users' lookups."""
         return self.copies.lookups
+
+    @property
+    def lookups_per_minute(self) -> float:
+        """Users' lookups captured a minute of the time in which the run was at work; what was missed is not added."""
+        return self.lookups * 60 / self.run.running_seconds if self.run.running_seconds > 0 else 0.0
 
     @property
     def node_lookups(self) -> int:
@@ -75,7 +87,14 @@ class Analysis:
                 "captures": run.captures,
                 "crawls": len(run.crawls),
             },
+            "analysed_by": self.analysed_by,
+            "attribution": {
+                "rule": self.lookups_made.rule,
+                "span_ns": self.lookups_made.span_ns,
+                "refresh_bits": self.lookups_made.refresh_bits,
+            },
             "lookups": self.lookups,
+            "lookups_per_minute": self.lookups_per_minute,
             "node_lookups": self.node_lookups,
             "announces": self.announces,
             "maintenance": self.copies.maintenance,

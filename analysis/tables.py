@@ -174,11 +174,13 @@ def _crawls(analysis: Analysis) -> Columns:
 
 
 def _keys(analysis: Analysis) -> Columns:
+    """Return the keys of content: what only node lookups asked for is mostly the ID of a node, and not told."""
     keys = analysis.keys
+    content = (keys.lookups > 0) | (keys.announces > 0)
     return {
-        "key": keys.keys,
-        "lookups": keys.lookups,
-        "node_lookups": keys.node_lookups,
-        "announces": keys.announces,
-        "no_seed_lookups": keys.no_seed,
+        "key": keys.keys[content],
+        "lookups": keys.lookups[content],
+        "node_lookups": keys.node_lookups[content],
+        "announces": keys.announces[content],
+        "no_seed_lookups": keys.no_seed[content],
     }

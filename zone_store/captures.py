@@ -52,6 +52,7 @@ class Maintenance(IntEnum):
     OUTSIDE_ZONE = 3  # key outside the monitored zone
     BUCKET_REFRESH = 4  # find_node nearer to the requester than to any monitor that heard it
     OWN_TRAFFIC = 5  # sent by ourselves
+    NODE_ID = 6  # key is the ID of a monitored node or of its monitor, or next to one
 
 
 @dataclass(slots=True)

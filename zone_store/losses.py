@@ -25,8 +25,11 @@ class Meaning(NamedTuple):
     text: str
 
 
-#: The name of times in which the instrument did not run: after a crash, or before or after a part of a joined run.
+#: The name of times in which nothing ran: after a crash, or between the parts of a joined run.
 NOT_RUNNING = "not_running"
+
+#: The name of times in which some parts of a joined run ran and others did not.
+PARTLY_RUNNING = "partly_running"
 
 _DATA, _COVERAGE, _NOISE = Severity.DATA, Severity.COVERAGE, Severity.NOISE
 
@@ -68,19 +71,28 @@ _NAMES = {
     "monitor_bad_address": Meaning(_NOISE, "nodes left out because nobody can have their address"),
     "monitor_outside_zone": Meaning(_NOISE, "nodes left out because their ID is not in the zone"),
     "monitor_unstable_id": Meaning(_COVERAGE, "targets given up because they change their ID all the time"),
-    "monitor_waiting_full": Meaning(_COVERAGE, "targets without a monitor because too many were waiting for one"),
+    "monitor_waiting_full": Meaning(
+        _COVERAGE, "times a target was refused because too many were waiting for a monitor"
+    ),
     "monitor_not_visible": Meaning(_COVERAGE, "times a target was seen not handing its monitor out"),
     "monitor_dropped": Meaning(_COVERAGE, "times a target stopped handing its monitor out"),
     "monitor_silent": Meaning(_COVERAGE, "monitors given up because their target fell silent"),
+    "monitor_silent_forgotten": Meaning(_COVERAGE, "silent targets forgotten because there are too many of them"),
+    "monitor_gone": Meaning(_COVERAGE, "monitors ended because the crawl lost their target"),
+    "monitor_gone_ignored": Meaning(_NOISE, "targets that the crawl lost although their monitor heard them lately"),
+    "monitor_changed_id": Meaning(_COVERAGE, "monitors ended because their target took another ID"),
+    "monitor_moved": Meaning(_COVERAGE, "monitors that had to start anew at another address"),
+    "monitor_blackout": Meaning(_COVERAGE, "queries left unanswered at a time when no target at all was heard"),
     "monitor_idle_local": Meaning(_NOISE, "datagrams to addresses of ours where no monitor is"),
     "monitor_late_target": Meaning(_NOISE, "packets of targets to a monitor that had ended"),
     "monitor_target_limited": Meaning(_NOISE, "packets of targets left unread because they send too many"),
     "monitor_unmatched_reply": Meaning(_NOISE, "replies of targets that match no query of ours"),
     "monitor_foreign_id_query": Meaning(_NOISE, "queries from a target's address under another ID, not believed"),
     "attribution_unknown_attachment": Meaning(_DATA, "copies in the store whose monitor is not among the run's"),
-    NOT_RUNNING: Meaning(_DATA, "gaps in the window: times in which the instrument, or a part of it, did not run"),
-    "monitor_max_monitors": Meaning(_COVERAGE, "targets without a monitor because the table is full"),
-    "monitor_pool_exhausted": Meaning(_COVERAGE, "targets without a monitor because no address is free"),
+    NOT_RUNNING: Meaning(_DATA, "gaps in the window: times in which the instrument did not run"),
+    PARTLY_RUNNING: Meaning(_COVERAGE, "times in which a part of a joined run, so perhaps of the zone, did not run"),
+    "monitor_max_monitors": Meaning(_COVERAGE, "rounds in which waiting targets found no room in the table"),
+    "monitor_pool_exhausted": Meaning(_COVERAGE, "rounds in which waiting targets found no free address"),
     "monitor_no_other_address": Meaning(
         _COVERAGE, "targets that should have got a monitor at another address: none free"
     ),

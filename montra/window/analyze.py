@@ -7,14 +7,14 @@ they are missing the calls raise ImportError.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from montra import __version__
 from montra.datagrams import ip_number
 from montra.overlays import base as overlays
 from montra.overlays.base import Overlay
-from zone_store.attribution.attribute import attribute
-from zone_store.attribution.store import LookupSummary, write_lookups
-from zone_store.run.folder import LOOKUP_STORE, Manifest, RunError, read_manifest
+from zone_store.attribution import RULE, LookupSummary, attribute_into
+from zone_store.run.folder import LookupsMade, Manifest, RunError, read_manifest
 from zone_store.run.reader import RunReader
 
 if TYPE_CHECKING:
@@ -29,18 +29,16 @@ def overlay_of(manifest: Manifest) -> Overlay:
         raise RunError(f"the run is of overlay {manifest.overlay!r}, which this version does not know") from None
 
 
-def attribute_run(run: Path, own_ips: frozenset[int] = frozenset()) -> LookupSummary:
+def attribute_run(run: Path) -> LookupSummary:
     """Write the lookups of a run into its folder; raises RunError."""
     with RunReader(run) as reader:
         overlay = overlay_of(reader.manifest)
-        return write_lookups(
+        return attribute_into(
             run,
-            attribute(
-                reader,
-                span_ns=overlay.lookup_span_ns,
-                refresh_bits=overlay.refresh_bits,
-                own_ips=own_ips | _own_ips(reader.manifest),
-            ),
+            reader,
+            span_ns=overlay.lookup_span_ns,
+            refresh_bits=overlay.refresh_bits,
+            own_ips=_own_ips(reader.manifest.parameters),
         )
 
 
@@ -49,22 +47,35 @@ def analyze_run(run: Path) -> Analysis:
     from analysis.analyze import analyze
 
     attribute_run(run)
-    return analyze(run, version_name=overlay_of(read_manifest(run)).version_name)
+    return analyze(run, version_name=overlay_of(read_manifest(run)).version_name, analysed_by=__version__)
 
 
 def report_runs(runs: list[Path], out: Path | None = None) -> Path:
-    """Write the report of runs, attributing those that are not yet; raises RunError, ImportError."""
+    """Write the report of runs, attributing those that are not yet or were otherwise; raises RunError, ImportError."""
     from analysis.report import report
 
     for run in runs:
-        manifest = read_manifest(run)
-        overlay = overlay_of(manifest)
-        if not (manifest.sealed and (run / LOOKUP_STORE).exists()):  # an unsealed run may have grown since
+        overlay = overlay_of(read_manifest(run))
+        if not _attributed(run, overlay):
             attribute_run(run)
-    return report(runs, out, version_name=overlay.version_name)
+    return report(runs, out, version_name=overlay.version_name, analysed_by=__version__)
 
 
-def _own_ips(manifest: Manifest) -> frozenset[int]:
-    """Return the crawler's address; a monitor sends nothing but to its target, which is no monitor."""
-    crawler = manifest.parameters.get("addresses", {}).get("crawler", "")
-    return frozenset([ip_number(crawler.rpartition(":")[0])]) if crawler else frozenset()
+def _attributed(run: Path, overlay: Overlay) -> bool:
+    """Tell whether a run is sealed (another may have grown since) and its lookups are as this version makes them."""
+    wanted = LookupsMade(rule=RULE, span_ns=overlay.lookup_span_ns, refresh_bits=overlay.refresh_bits)
+    with RunReader(run) as reader:
+        try:
+            return reader.manifest.sealed and reader.lookups_made().same_way(wanted)
+        except RunError:  # none yet, or damaged: they can be made
+            return False
+
+
+def _own_ips(parameters: dict[str, Any]) -> frozenset[int]:
+    """Return the crawlers' addresses, of a merged run those of all its sources.
+
+    A monitor sends nothing but to its target, which is no monitor.
+    """
+    crawler = parameters.get("addresses", {}).get("crawler", "")
+    own = {ip_number(crawler.rpartition(":")[0])} if crawler else set()
+    return frozenset(own).union(*(_own_ips(source.get("parameters", {})) for source in parameters.get("merged", ())))

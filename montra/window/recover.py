@@ -19,22 +19,18 @@ CUT_OFF = "cut_off"
 def seal_cut_off(run: Path) -> Manifest:
     """Seal the run of a process that died, as partial; returns the manifest.
 
-    Open target intervals end with the last capture or crawl, and the rest of the window as it was configured is a gap
-    on the ledger. Raises RunError for a sealed run, for one that a living process still writes, and
-    for a damaged one.
+    Open target intervals end with the newest time that the store tells of anything, and the rest of the window as it
+    was configured is a gap on the ledger. Raises RunError for a sealed run, for one that a living process still writes,
+    and for a damaged one.
     """
-    with RunWriter.resume(run) as writer:
-        last_ns = writer.last_ns
+    RunWriter.resume(run).close()  # refuses a run that is sealed or being written
     with RunReader(run) as reader:
-        crawls, attachments = reader.crawls(), reader.attachments()
-        manifest = reader.manifest
-    start_ns = manifest.start_ns
-    end_ns = max([start_ns, last_ns, *(crawl.end_ns for crawl in crawls), *(a.found_ns for a in attachments)])
-    planned_ns = start_ns + int(parse_duration(str(manifest.parameters.get("duration", "1s"))) * 1e9)
+        manifest, attachments, end_ns = reader.manifest, reader.attachments(), reader.newest_ns()
+    planned_ns = manifest.start_ns + int(parse_duration(str(manifest.parameters.get("duration", "1s"))) * 1e9)
     with RunWriter.resume(run) as writer:
         for attachment in attachments:
             if not attachment.lost_ns:
-                visible = tuple((begin, end or end_ns) for begin, end in attachment.visible)
+                visible = tuple((min(begin, end or end_ns), end or end_ns) for begin, end in attachment.visible)
                 writer.attachment(replace(attachment, visible=visible, lost_ns=end_ns, reason=CUT_OFF))
         if planned_ns > end_ns:
             writer.loss(Loss(NOT_RUNNING, end_ns, planned_ns, 1))

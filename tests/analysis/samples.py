@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.load import Run
-from zone_store.attribution import attribute, write_lookups
+from zone_store.attribution import attribute_into
 from zone_store.captures import Attachment, Captures, CrawlRow, Flag, Kind, Loss
 from zone_store.run.folder import Manifest
 from zone_store.run.reader import RunReader
@@ -102,7 +102,7 @@ def make_run(folder: Path, contents: Contents) -> Path:
         else:
             writer.flush()
     with RunReader(folder) as reader:
-        write_lookups(folder, attribute(reader, span_ns=MINUTE, refresh_bits=96))
+        attribute_into(folder, reader, span_ns=MINUTE, refresh_bits=96)
     return folder
 
 

@@ -6,7 +6,10 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from analysis.analyze import OUT, examine
 from analysis.clients import hex_version
@@ -14,7 +17,7 @@ from analysis.figures import figures, rate_envelope
 from analysis.result import Analysis
 from analysis.style import number
 
-from .samples import version_name
+from .samples import make_run, sample, version_name
 
 
 def analysed(folder: Path) -> Analysis:
@@ -48,7 +51,11 @@ def test_axes_say_units_and_names_of_clients_are_escaped_text(sample_run: Path) 
     by_name = {figure.name: figure.document for figure in figures(analysed(sample_run))}
     assert "minutes since 2026-11-21 15:00:00 UTC" in by_name["rates"]
     assert "lookups of the key a minute, at least" in by_name["key_rates"]
-    assert "% of the zone's nodes" in by_name["crawls"]
+    assert "% of listed nodes" in by_name["crawls"]
+    assert "sampling interval" in by_name["crawls"]
+    assert "completeness, upper bound" in by_name["crawls"]
+    assert "95 %" not in by_name["crawls"]
+    assert "% of summed rates" in by_name["load"]
     assert "% of nodes, least loaded first" in by_name["load"]
     assert "&lt;img src=x" in by_name["clients"]
     assert "$\\frac$" in by_name["clients"]
@@ -66,6 +73,27 @@ def test_the_envelope_spans_runs(sample_run: Path, empty_run: Path) -> None:
     figure = rate_envelope(both)
     assert figure is not None
     assert "of 2 runs" in figure.caption
+    assert "Share of keys seen" in figure.caption
+
+
+def test_the_envelope_of_unequal_windows_begins_at_the_lowest_rate_of_the_shortest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[list[float]] = []
+    real = Axes.fill_between
+
+    def spy(ax: Axes, x: NDArray[np.float64], *rest: object, **more: object) -> object:
+        drawn.append(x.tolist())
+        return real(ax, x, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Axes, "fill_between", spy)
+    long, short = sample(), sample()
+    long.minutes = 60
+    short.losses = long.losses = []
+    folders = [make_run(tmp_path / name, contents) for name, contents in (("long", long), ("short", short))]
+    assert rate_envelope([analysed(folder) for folder in folders]) is not None
+    # Keys with 1 and 4 lookups: in the long window 1/60 and 4/60 a minute, in the short one 0.1 and 0.4.
+    assert drawn == [[pytest.approx(0.1), pytest.approx(0.4)]]
 
 
 def test_an_inlined_figure_has_its_own_ids_and_the_pages_colours(sample_run: Path) -> None:

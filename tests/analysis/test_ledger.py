@@ -8,7 +8,7 @@ from .samples import START_NS, at, run_of, sample
 
 
 def test_losses_are_summed_by_name_and_ordered_by_what_they_cost() -> None:
-    totals = loss_totals(run_of(sample()), 11)
+    totals = loss_totals(run_of(sample()), 11, {})
     assert [(t.name, t.severity, t.count) for t in totals] == [
         ("not_running", "data", 60),
         ("kernel_drops", "data", 2),
@@ -23,5 +23,16 @@ def test_losses_are_summed_by_name_and_ordered_by_what_they_cost() -> None:
 def test_copies_that_no_lookup_stands_for_are_a_loss() -> None:
     contents = sample()
     contents.losses = []
-    (total,) = loss_totals(run_of(contents), 9)
+    (total,) = loss_totals(run_of(contents), 9, {})
     assert (total.name, total.severity, total.count, total.first_ns) == ("not_attributed", "data", 2, START_NS)
+
+
+def test_copies_that_the_attribution_left_out_go_by_their_own_name() -> None:
+    contents = sample()
+    contents.losses = []
+    totals = loss_totals(run_of(contents), 8, {"attribution_unknown_attachment": 2})
+    assert [(t.name, t.severity, t.count) for t in totals] == [
+        ("attribution_unknown_attachment", "data", 2),
+        ("not_attributed", "data", 1),
+    ]
+    assert totals[0].text == "copies in the store whose monitor is not among the run's"

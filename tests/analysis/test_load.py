@@ -46,3 +46,11 @@ def test_gaps_that_overlap_are_one_and_are_cut_to_the_window(tmp_path: Path) -> 
         run = load(reader)
     assert run.gaps == ((START_NS, at(10)), (at(100), at(250)), (at(590), at(600)))
     assert run.running_seconds == 430.0
+
+
+def test_gaps_of_merged_runs_are_times_in_which_none_ran(tmp_path: Path) -> None:
+    contents = sample()
+    contents.losses = [Loss("partly_running", at(0), at(600), 1), Loss("not_running", at(10), at(20), 1)]
+    with RunReader(make_run(tmp_path / "run", contents)) as reader:
+        run = load(reader)
+    assert (run.gaps, run.running_seconds) == (((at(10), at(20)),), 590.0)

@@ -1,4 +1,4 @@
-"""Gini, Lorenz and shares of known vectors; cells of the keyspace against counting."""
+"""Gini, Lorenz and shares of known vectors; what hashing alone would give."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from analysis.load_balance import cell_shares, curve, gini, load_of, lorenz, top_share
-from zone_store.keyspace.ids import pack
+from analysis import load_balance
+from analysis.load import Run
+from analysis.load_balance import curve, gini, load_of, lorenz, top_share
+from analysis.rates import Series, SeriesCounter
+from zone_store.keyspace.ids import xor_distance
 
-from .samples import TARGETS, Contents, attachment, run_of
+from .samples import TARGETS, Contents, at, attachment, run_of
 
 
 @pytest.mark.parametrize(
@@ -48,21 +49,12 @@ def test_top_share_takes_one_node_at_least() -> None:
     assert top_share(values, 0.5) == 0.8
 
 
-def test_cells_of_a_small_trie() -> None:
-    # 00, 01 | 10, 11 are four quarters; without 01, 00 has its half.
-    ids = np.array([[0x00], [0x40], [0x80], [0xC0]], np.uint8)
-    assert cell_shares(ids).tolist() == [0.25] * 4
-    assert cell_shares(ids[[0, 2, 3]]).tolist() == [0.5, 0.25, 0.25]
-    assert cell_shares(ids[:1]).tolist() == [1.0]
-    assert cell_shares(ids[:0]).tolist() == []
-
-
-@given(st.sets(st.integers(0, 255), min_size=1, max_size=12))
-def test_cells_are_the_keys_nearest(ids: set[int]) -> None:
-    ordered = sorted(ids)
-    nearest = [min(ordered, key=lambda one: one ^ key) for key in range(256)]
-    expected = [nearest.count(one) / 256 for one in ordered]
-    assert cell_shares(pack([bytes([one]) for one in ordered], 1)).tolist() == expected
+def series_of(run: Run, begin: float, end: float, lookups: int) -> Series:
+    """Return a series with so many lookups spread over the bins between two seconds."""
+    series = SeriesCounter(run).result()
+    inside = np.flatnonzero((series.begin_ns >= at(begin)) & (series.begin_ns < at(end)))
+    np.add.at(series.counts[:, 0], inside[np.arange(lookups) % len(inside)], 1)
+    return series
 
 
 def test_load_adds_up_a_nodes_attachments_and_leaves_out_brief_ones() -> None:
@@ -74,29 +66,71 @@ def test_load_adds_up_a_nodes_attachments_and_leaves_out_brief_ones() -> None:
             attachment(4, TARGETS[2], 560),  # 38 s: less than a tenth of the window
         ]
     )
-    load = load_of(run_of(contents), np.array([0, 30, 59, 10, 7]))
+    run = run_of(contents)
+    load = load_of(run, np.array([0, 30, 59, 10, 7]), series_of(run, 10, 600, 106))
     assert load.node.tolist() == [1, 2]
     assert load.attached_s.tolist() == [400.0, 590.0]
     assert load.lookups.tolist() == [40, 59]
     assert load.rate.tolist() == [6.0, 6.0]
     assert (load.gini, load.left_out) == (0.0, 1)
-    # At most two nodes at once, and all lookups spread over them, those of the brief node too.
+    # The same nodes are compared, and drawn lookups of the brief node are left out as its measured ones are.
     assert len(load.expected) == 2
-    assert load.expected.sum() == pytest.approx(106)
+
+
+def test_hashing_alone_is_drawn_while_nodes_were_attached_and_at_the_times_of_traffic() -> None:
+    # Two quarters of the zone each: the second node comes at 302 s, and all traffic is before 300 s.
+    contents = Contents(attachments=[attachment(1, TARGETS[0]), attachment(2, TARGETS[2], 300)])
+    run = run_of(contents)
+    before = load_of(run, np.array([0, 1000, 0]), series_of(run, 10, 300, 1000))
+    assert before.expected.tolist() == [0.0, pytest.approx(1000 * 60 / 598)]
+    assert before.gini == before.expected_gini == 0.5
+    # Even traffic: the first has all for 300 s and half after, so three times the lookups in twice the time.
+    even = load_of(run, np.array([0, 3000, 1000]), series_of(run, 2, 600, 4000))
+    rates = np.array([(300 + 298 / 2) / 598, 0.5]) * 4000 / 598 * 60
+    assert even.expected == pytest.approx(np.sort(rates), rel=0.02)
+    assert even.expected_gini == pytest.approx(gini(rates), abs=0.02)
+
+
+def test_keys_spread_by_hashing_have_the_gini_of_hashing() -> None:
+    """What is measured of lookups for random keys is what is drawn for them: the null agrees with its own data."""
+    rng = np.random.default_rng(5)
+    ids = [bytes([0xA4 | int(b[0]) & 3]) + b[1:].tobytes() for b in rng.integers(0, 256, (60, 20), np.uint8)]
+    begins, lasts = rng.integers(0, 300, 60), rng.integers(100, 290, 60)
+    contents = Contents(
+        attachments=[
+            attachment(i + 1, one, int(begin), int(begin + last))
+            for i, (one, begin, last) in enumerate(zip(ids, begins, lasts, strict=True))
+        ]
+    )
+    run = run_of(contents)
+    counts = np.zeros(61, np.int64)
+    for _ in range(3000):
+        moment, key = int(at(float(rng.uniform(10, 580)))), bytes([0xA4 | int(rng.integers(4))]) + rng.bytes(19)
+        there = [a for a in run.attachments if a.accepted_ns <= moment < a.lost_ns]
+        if there:
+            counts[min(there, key=lambda a: xor_distance(a.target_id, key)).number] += 1
+    load = load_of(run, counts, series_of(run, 10, 580, 3000))
+    assert load.gini == pytest.approx(load.expected_gini, abs=0.03)
+    assert load.gini > 0.3
 
 
 def test_hashing_alone_is_the_same_each_time() -> None:
     contents = Contents(attachments=[attachment(i + 1, target) for i, target in enumerate(TARGETS)])
     run = run_of(contents)
-    first, second = (load_of(run, np.array([0, 1000, 0, 0, 0])) for _ in range(2))
+    first, second = (load_of(run, np.array([0, 1000, 0, 0, 0]), series_of(run, 5, 600, 1000)) for _ in range(2))
     assert first.expected.tolist() == second.expected.tolist()
-    assert first.expected == pytest.approx([250] * 4, rel=0.15)
     assert first.gini == 0.75
-    assert first.expected_gini < 0.1
+
+
+def test_many_lookups_are_drawn_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_balance, "_MOST_DRAWN", 500)
+    run = run_of(Contents(attachments=[attachment(1, TARGETS[0]), attachment(2, TARGETS[2])]))
+    load = load_of(run, np.array([0, 5000, 5000]), series_of(run, 5, 600, 10_000))
+    assert load.expected == pytest.approx(10_000 / 2 * 60 / 598, rel=0.15)
 
 
 def test_a_run_without_monitors_has_no_load() -> None:
-    load = load_of(run_of(Contents()), np.zeros(1, np.int64))
+    load = load_of(run_of(Contents()), np.zeros(1, np.int64), SeriesCounter(run_of(Contents())).result())
     assert (len(load.node), len(load.expected), load.left_out) == (0, 0, 0)
     assert math.isnan(load.gini)
     assert math.isnan(load.expected_gini)

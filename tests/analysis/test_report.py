@@ -62,7 +62,9 @@ def test_the_page_of_the_sample(sample_run: Path) -> None:
     assert "2026-11-21 15:00:00 to 2026-11-21 15:10:00 UTC, 10 min (1 min of it down); ended: done" in text
     assert "Run 20261121T150000Z_mainline_a4-6 , montra 0.1.0 (v0-<i>)" in text
     assert "5 lookups" in text
-    assert "95.0 % crawl completeness" in text
+    assert "95.0 % crawl completeness, at most share of established, listed nodes; least 80.0 %, 3 crawls" in text
+    assert "0.6 captured lookups a minute, uncorrected, over 9 min of running time" in text
+    assert "Completeness is an upper bound" in text
     assert "1.40 monitors a lookup" in text
     assert "80.0 % ended at the nearest node" in text
     assert "datagrams the kernel dropped because a receive buffer was full" in text
@@ -121,7 +123,7 @@ def test_an_empty_run_says_so(empty_run: Path) -> None:
     text = words(page.text)
     assert "Nothing was captured in this run." in text
     assert "0 lookups" in text
-    assert "unknown crawl completeness no estimate from 0 crawls" in text
+    assert "unknown crawl completeness, at most no estimate from 0 crawls" in text
     assert "The ledger is empty" in text
     assert "svg" not in page.tags
 
@@ -179,7 +181,11 @@ def test_validation_is_shown(sample_run: Path) -> None:
                 "capture_announces": {"hits": 0, "trials": 0, "share": None, "low": 0.0, "high": 1.0},
                 "destination": proportion(4, 4, 0.5, 1),
                 "destination_misses": {"not_<i>monitored": 2, "other": 0},
+                "destination_by_key": proportion(4, 4, 0.3, 1),
+                "unexplained": proportion(1, 472, 0.0, 0.012),
+                "excluded": {"reached_nobody": 3, "outside_zone": 0},
                 "copies": {"mean": 7.5},
+                "facts": [["Captured in parts", "2 <b>"], ["odd"], 7],
             }
         )
     )
@@ -187,7 +193,11 @@ def test_validation_is_shown(sample_run: Path) -> None:
     assert "Lookups captured 98.1 % 96.2 % to 99.1 % 480" in text
     assert "Destination right, of those captured 100.0 % 50.0 % to 100.0 % 4 (few)" in text
     assert "with announce" not in text
+    assert "lookups of a key not independent 100.0 % 30.0 % to 100.0 % 4 (few)" in text
+    assert "Lookups that nobody made, of those counted 0.2 % 0.0 % to 1.2 % 472" in text
     assert "Failures by reason: wrong destination, not <i>monitored: 2." in text
+    assert "Left out, because they cannot be judged: reached nobody: 3." in text
+    assert "Captured in parts 2 <b>" in text
 
 
 @pytest.mark.parametrize(

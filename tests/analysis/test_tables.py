@@ -12,10 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.analyze import analyze
+from analysis.report import report
 from analysis.tables import csv_bytes, parquet_bytes
+from zone_store.attribution import RULE
+from zone_store.captures import Kind
 from zone_store.run.folder import RunError
 
-from .samples import KEY_A, KEY_B, Contents, make_run, sample, version_name
+from .samples import ALICE, BOB, KEY_A, KEY_B, Contents, attachment, make_run, sample, version_name
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -55,8 +58,8 @@ def test_tables_of_the_sample(sample_run: Path) -> None:
         "share_of_keys_at_least": "1.0",
     }
     keys = pq.read_table(out / "keys.parquet").to_pydict()
-    assert keys["key"][:2] == [KEY_A, KEY_B]
-    assert keys["lookups"] == [4, 1, 0]
+    assert keys["key"] == [KEY_A, KEY_B]  # KEY_C was asked for by find_node only
+    assert keys["lookups"] == [4, 1]
     assert {path.stem for path in out.glob("*.csv")} == {path.stem for path in out.glob("*.parquet")} - {"keys"}
 
 
@@ -107,6 +110,46 @@ def test_no_table_holds_an_address(sample_run: Path) -> None:
             assert not {name for name in names if "ip" in name.split("_") or "address" in name or "port" in name}
         else:
             assert not [address for address in addresses if address in path.read_text()], path.name
+
+
+def test_no_table_and_no_page_holds_a_monitored_nodes_id(tmp_path: Path) -> None:
+    target = bytes.fromhex("a4c0ffee00112233445566778899aabbccddeeff")
+    one = attachment(1, target)
+    one.monitor_id = bytes.fromhex("a4c0ffee00112233445566778899aabbccddeefe")
+    stranger = bytes.fromhex("a4beefee00112233445566778899aabbccddeeff")
+    look, node, announce = int(Kind.LOOKUP), int(Kind.NODE_LOOKUP), int(Kind.ANNOUNCE)
+    asked = [(one.monitor_id, node), (target, look), (target, announce), (target[:19] + b"\x00", look)]
+    captures = [(60 + i, 1, ALICE, key, kind, 0, 0) for i, (key, kind) in enumerate([*asked, (stranger, node)])]
+    contents = Contents(captures=[*captures, (90, 1, BOB, KEY_A, look, 0, 0)], attachments=[one])
+    run = make_run(tmp_path / "run", contents)
+    page = report([run])
+    keys = pq.read_table(run / "analysis" / "keys.parquet").to_pydict()
+    assert (keys["key"], keys["lookups"]) == ([KEY_A], [1])
+    for path in [page, *(run / "analysis").iterdir()]:
+        if path.is_file():
+            data = path.read_bytes()
+            for secret in (target, one.monitor_id, stranger):
+                assert secret not in data
+                assert secret.hex().encode() not in data
+                assert secret.hex()[:12].encode() not in data
+    kinds = {(row["kind"], row["maintenance"]): int(row["rows"]) for row in rows(run / "analysis" / "kinds.csv")}
+    assert kinds["lookup", "node_id"] == 2
+
+
+def test_copies_of_unknown_attachments_are_on_the_ledger_by_name(tmp_path: Path) -> None:
+    contents = sample()
+    contents.captures.append((420, 99, ALICE, KEY_A, int(Kind.LOOKUP), 0, 0))
+    analysis = analyze(make_run(tmp_path / "run", contents))
+    assert {loss.name: loss.count for loss in analysis.losses}["attribution_unknown_attachment"] == 1
+    assert "not_attributed" not in {loss.name for loss in analysis.losses}
+
+
+def test_the_summary_tells_who_made_it_and_how(sample_run: Path) -> None:
+    analyze(sample_run, analysed_by="7.8.9")
+    summary = json.loads((sample_run / "analysis" / "analysis.json").read_text())
+    assert (summary["run"]["montra_version"], summary["analysed_by"]) == ("0.1.0", "7.8.9")
+    assert summary["attribution"] == {"rule": RULE, "span_ns": 60 * 10**9, "refresh_bits": 96}
+    assert summary["lookups_per_minute"] == 5 * 60 / 540
 
 
 def test_tables_go_where_they_are_told(sample_run: Path, tmp_path: Path) -> None:

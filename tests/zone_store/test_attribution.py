@@ -130,7 +130,7 @@ def test_two_requesters_of_one_key_are_two_lookups_with_the_closest_receiver_as_
         "rank": 0,
         # B is 0x0008 from the key, C is 0x4018.
         "margin": pytest.approx(math.log2(0x4018 / 0x0008)),
-        "maintenance": Maintenance.NONE,
+        "maintenance": Maintenance.NODE_ID,  # of two bytes the key shares the first with B
     }
     assert (second["source_ip"], second["destination"], second["closest"], second["rank"]) == (BOB[0], 1, 2, 1)
     assert (second["copies"], second["packets"], second["margin"]) == (1, 1, math.inf)
@@ -252,8 +252,30 @@ def test_a_user_with_an_id_near_the_key_is_a_user_still(bits: int, second: int) 
     assert row["maintenance"] == Maintenance.NONE
 
 
+@pytest.mark.parametrize("kind", [Kind.LOOKUP, Kind.NODE_LOOKUP, Kind.ANNOUNCE])
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (KEY, Maintenance.NONE),
+        (M, Maintenance.NODE_ID),
+        (M[:-1] + b"\x01", Maintenance.NODE_ID),  # its monitor
+        (M[:-1] + b"\xff", Maintenance.NODE_ID),
+        (M[:-2] + b"\x01\x00", Maintenance.NONE),
+        (bytes.fromhex("c0ffee0000000007"), Maintenance.NODE_ID),  # of a target that heard nothing of it, later lost
+        (bytes.fromhex("c0ffed00000000ab"), Maintenance.NODE_ID),  # a monitor far from its target
+    ],
+)
+def test_keys_that_are_ids_of_monitored_nodes_or_next_to_one(kind: Kind, key: bytes, expected: Maintenance) -> None:
+    far = attached(3, bytes.fromhex("c0ffee0000000000"), 1, 2)
+    far.monitor_id = bytes.fromhex("c0ffed0000000000")
+    rows = [Row(SECOND, 1, key, kind=kind, requester_id=STRANGER)]
+    (row,) = lookups_of(MemoryRun(rows, [attached(1, M), far], id_bytes=8), refresh_bits=48)
+    assert row["maintenance"] == expected
+
+
 def test_traffic_from_our_own_addresses_is_marked_not_dropped() -> None:
-    rows = [Row(SECOND, 1, A, ALICE), Row(SECOND, 1, A, BOB)]
+    key = b"\x90\x00"
+    rows = [Row(SECOND, 1, key, ALICE), Row(SECOND, 1, key, BOB)]
     found = lookups_of(MemoryRun(rows, THREE), own_ips={BOB[0]})
     assert [row["maintenance"] for row in found] == [Maintenance.NONE, Maintenance.OWN_TRAFFIC]
 
@@ -317,6 +339,8 @@ def oracle(rows: list[Row], targets: list[Attachment], span: int, longest: int) 
             mark = Maintenance.OWN_ID
         elif excess > 0 and (group[0].kind == Kind.NODE_LOOKUP or (group[0].kind == Kind.LOOKUP and len(group) == 1)):
             mark = Maintenance.BUCKET_REFRESH
+        elif any(key[:-1] == one[:-1] for t in targets for one in (t.target_id, t.monitor_id)):
+            mark = Maintenance.NODE_ID
         margin = math.inf
         if len(distances) > 1 and distances[0]:
             margin = math.log2(distances[1] / distances[0])
@@ -382,3 +406,22 @@ def test_the_stream_agrees_with_the_oracle_whatever_the_batches(
     memory = MemoryRun(rows, targets, batch_rows=batch_rows)
     options = {"span_ns": span, "longest_ns": longest, "refresh_bits": 14}
     assert lookups_of(memory, step_rows, **options) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 1, 2, 3, 5, 8]), st.integers(1, 3)), min_size=20, max_size=80),
+    st.sampled_from([3, 5, 8]),
+    st.sampled_from([10, 20, 30]),
+    st.integers(1, 24),
+)
+def test_a_long_series_of_one_asker_is_cut_at_the_same_copies_whatever_the_steps(
+    steps: list[tuple[int, int]], span: int, longest: int, step_rows: int
+) -> None:
+    rows, time = [], 1
+    for gap, number in steps:
+        time += gap
+        rows.append(Row(time, number, A))
+    memory = MemoryRun(rows, THREE, batch_rows=1)
+    found = lookups_of(memory, step_rows, span_ns=span, longest_ns=longest, refresh_bits=14)
+    assert found == oracle(rows, THREE, span, longest)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zone_store.attribution import LookupSummary, attribute, write_lookups
+from zone_store.attribution import RULE, LookupSummary, attribute, attribute_into, write_lookups
 from zone_store.attribution.store import BLOCK_ROWS
 from zone_store.captures import Attachment, Captures, Flag, Kind, Lookups, Maintenance
-from zone_store.run.folder import Manifest, RunError
+from zone_store.run.folder import LookupsMade, Manifest, RunError
 from zone_store.run.reader import RunReader
 from zone_store.run.writer import RunWriter
 
@@ -54,7 +54,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write(folder: Path, step_rows: int = 4096) -> LookupSummary:
     with RunReader(folder) as reader:
-        return write_lookups(folder, attribute(reader, span_ns=60 * 10**9, refresh_bits=96, step_rows=step_rows))
+        lookups = attribute(reader, span_ns=60 * 10**9, refresh_bits=96, step_rows=step_rows)
+        return write_lookups(folder, lookups, LookupsMade(rule=RULE, span_ns=60 * 10**9, refresh_bits=96))
 
 
 def test_the_same_store_gives_the_same_bytes_and_the_capture_store_is_not_touched(folder: Path) -> None:
@@ -82,6 +83,39 @@ def test_what_is_read_back_is_what_was_attributed(folder: Path) -> None:
         assert np.array_equal(*both)
     assert summary.lookups + summary.announces + summary.maintenance == summary.rows
     assert set(summary.by) == {(kind, why) for kind in ("lookup", "announce") for why in ("none", "bootstrap")}
+
+
+def test_how_lookups_were_made_is_stored_with_them(folder: Path) -> None:
+    with RunReader(folder) as reader:
+        summary = attribute_into(folder, reader, span_ns=60 * 10**9, refresh_bits=96)
+        made = reader.lookups_made()
+    assert made == LookupsMade(rule=RULE, span_ns=60 * 10**9, refresh_bits=96, rows=summary.rows)
+    stored = lookup_bytes(folder)
+    write(folder)
+    assert lookup_bytes(folder) == stored
+    assert made.same_way(LookupsMade(rule=RULE, span_ns=60 * 10**9, refresh_bits=96))
+    assert not made.same_way(LookupsMade(rule=RULE + 1, span_ns=60 * 10**9, refresh_bits=96))
+    assert not made.same_way(LookupsMade(rule=RULE, span_ns=1, refresh_bits=96))
+    assert not made.same_way(LookupsMade(rule=RULE, span_ns=60 * 10**9, refresh_bits=95))
+
+
+def test_copies_left_out_are_in_the_summary_and_in_the_store(tmp_path: Path) -> None:
+    with RunWriter(tmp_path, Manifest(montra_version="0", overlay="mainline", zone="a4/6", start_ns=1), "") as writer:
+        rows = Captures.empty(20)
+        one = np.zeros(1, np.uint32)
+        key = np.full((1, 20), 0xA4, np.uint8)
+        rows.time_ns, rows.attachment, rows.source_ip, rows.version = np.array([START_NS]), one + 9, one + 1, one
+        rows.source_port = rows.flags = rows.port = one.astype(np.uint16)
+        rows.requester_id, rows.key, rows.kind = key, key, one.astype(np.uint8) + 1
+        writer.captures(rows)
+        writer.seal(START_NS + 1, "done")
+    with RunReader(tmp_path) as reader:
+        summary = attribute_into(tmp_path, reader, span_ns=1, refresh_bits=96)
+        assert reader.lookups_made().dropped == summary.dropped == {"attribution_unknown_attachment": 1}
+
+
+def lookup_bytes(folder: Path) -> bytes:
+    return (folder / "lookups.lmdb" / "data.mdb").read_bytes()
 
 
 def test_a_failure_leaves_the_older_lookups(folder: Path) -> None:

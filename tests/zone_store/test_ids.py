@@ -39,13 +39,11 @@ def test_common_prefix_length(a: bytes, b: bytes, bits: int) -> None:
     assert ids.common_prefix_lengths(rows, ids.pack([b], 2)[0]).tolist() == [bits]
 
 
-def test_pack_and_unpack() -> None:
+def test_pack() -> None:
     rows = ids.pack([b"\x01\x02", b"\x03\x04"], 2)
     assert rows.dtype == np.uint8
     assert rows.tolist() == [[1, 2], [3, 4]]
-    assert ids.unpack(rows) == [b"\x01\x02", b"\x03\x04"]
     assert ids.pack([], 20).shape == (0, 20)
-    assert ids.unpack(ids.pack([], 20)) == []
     rows[0, 0] = 9  # a copy of its own
     with pytest.raises(ValueError, match="ID of 3 bytes among IDs of 2"):
         ids.pack([b"ab", b"abc"], 2)
@@ -81,4 +79,4 @@ def test_arrays_agree_with_integers(pairs: list[tuple[bytes, bytes]]) -> None:
     assert ids.less(a, b).tolist() == [x < y for x, y in pairs]
     assert ids.less(a, b[0]).tolist() == [x < right[0] for x in left]
     assert [left[i] for i in ids.sort_order(a)] == sorted(left)
-    assert ids.unpack(a) == left
+    assert [row.tobytes() for row in a] == left

@@ -80,14 +80,45 @@ def test_parts_of_a_larger_zone_at_different_times(shard: Shard, tmp_path: Path)
     with RunReader(merged) as reader:
         assert reader.manifest.zone == "a4/6"
         assert [source["zone"] for source in reader.manifest.parameters["merged"]] == ["a4/7", "a6/7"]
-        assert [loss for loss in reader.losses() if loss.name == "not_running"] == [
-            Loss("not_running", START_NS, START_NS + 100, 1),
-            Loss("not_running", START_NS + 500, START_NS + 1000, 1),
-        ]
+        assert outages(reader) == [("partly_running", 0, 100), ("partly_running", 500, 1000)]
+        assert reader.manifest.counters["partly_running"] == 2
         assert sum(map(len, reader.captures())) == 20
     config = (merged / "config.toml").read_text()
     assert tomllib.loads(config) == {}
     assert "#     seed = 2" in config
+
+
+def outages(reader: RunReader) -> list[tuple[str, int, int]]:
+    return [
+        (loss.name, loss.begin_ns - START_NS, loss.end_ns - START_NS)
+        for loss in reader.losses()
+        if loss.name.endswith("_running")
+    ]
+
+
+def test_windows_of_one_zone_back_to_back_have_no_gap_and_apart_have_the_time_between(
+    shard: Shard, tmp_path: Path
+) -> None:
+    first, second = shard("a", range(10), end=1000), shard("b", range(1000, 1010), begin=1000, end=2000)
+    third = shard("c", range(2600, 2610), begin=2500, end=3000)
+    with RunReader(merge([second, first], tmp_path / "two")) as reader:
+        assert outages(reader) == []
+        assert "not_running" not in reader.manifest.counters
+    with RunReader(merge([first, second, third], tmp_path / "three")) as reader:
+        assert outages(reader) == [("not_running", 2000, 2500)]
+        assert reader.manifest.counters["not_running"] == 1
+
+
+def test_a_crash_of_one_source_is_a_gap_only_where_no_other_ran(
+    shard: Shard, new_run: Callable[..., RunWriter], tmp_path: Path
+) -> None:
+    writer = new_run("cut", start_ns=START_NS)
+    writer.loss(Loss("not_running", START_NS + 300, START_NS + 900, 1))
+    writer.seal(START_NS + 900, "partial", {"not_running": 1})
+    other = shard("other", range(10), begin=0, end=500)
+    with RunReader(merge([writer.folder, other], tmp_path / "runs")) as reader:
+        assert outages(reader) == [("partly_running", 300, 500), ("not_running", 500, 900)]
+        assert reader.manifest.counters["not_running"] == 1
 
 
 def test_batches_of_sources_interleave(shard: Shard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

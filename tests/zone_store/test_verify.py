@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 
 import zone_store
+from zone_store.attribution import attribute_into
 from zone_store.captures import Attachment, Captures
 from zone_store.run import environment
 from zone_store.run.blocks import encode_captures
 from zone_store.run.folder import RunError, read_manifest
+from zone_store.run.reader import RunReader
 from zone_store.run.records import encode_record
 from zone_store.run.seal import seal_folder
 from zone_store.run.verify import stat, verify
@@ -352,3 +354,59 @@ def test_stat_of_an_empty_run_and_of_none(new_run: NewRun) -> None:
     assert figures["start"] == f"{10**30} ns"
     with pytest.raises(RunError):
         stat(writer.folder / "nowhere")
+
+
+def make_lookups(folder: Path) -> None:
+    with RunReader(folder) as reader:
+        attribute_into(folder, reader, span_ns=1, refresh_bits=96)
+
+
+def change_lookups(folder: Path, change: Callable[[lmdb.Transaction, dict[bytes, object]], None]) -> None:
+    with lmdb.open(str(folder / "lookups.lmdb"), max_dbs=8, lib_version=0, map_size=1 << 30) as env:
+        handles = {name: env.open_db(name) for name in (environment.LOOKUPS, environment.META)}
+        with env.begin(write=True) as transaction:
+            change(transaction, handles)
+
+
+def test_lookups_are_read_too(sealed_run: Path) -> None:
+    make_lookups(sealed_run)
+    report = verify(sealed_run)
+    assert report.problems == []
+    with RunReader(sealed_run) as reader:
+        assert report.lookups == reader.lookups_made().rows > 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("a block", "lookup block 1"),
+        ("one block less", "lookups were written, found"),
+        ("no word of how", "does not tell how it was made"),
+        ("a page", "lookups.lmdb: "),
+        ("all", "lookups.lmdb: "),
+    ],
+)
+def test_lookups_that_are_damaged_are_told_and_that_they_can_be_made_again(
+    sealed_run: Path, name: str, problem: str
+) -> None:
+    make_lookups(sealed_run)
+    path = sealed_run / "lookups.lmdb" / "data.mdb"
+    key = environment.number_key(1)
+    if name == "a block":
+        change_lookups(sealed_run, lambda t, db: t.put(key, b"\x90", db=db[environment.LOOKUPS]))  # type: ignore[arg-type, func-returns-value]
+    elif name == "one block less":
+        change_lookups(sealed_run, lambda t, db: t.delete(key, db=db[environment.LOOKUPS]))  # type: ignore[arg-type, func-returns-value]
+    elif name == "no word of how":
+        change_lookups(sealed_run, lambda t, db: t.delete(environment.MADE, db=db[environment.META]))  # type: ignore[arg-type, func-returns-value]
+    elif name == "a page":
+        path.write_bytes(path.read_bytes()[:8192] + bytes(8192))
+    else:
+        path.write_bytes(b"")
+    report = verify(sealed_run)
+    assert not report.ok
+    (text,) = report.problems
+    assert problem in text
+    assert text.endswith("(captures are not affected: analyze the run to make it again)")
+    assert report.captures == 10_000
+    make_lookups(sealed_run)
+    assert verify(sealed_run).ok

@@ -1,6 +1,6 @@
 """From captured copies to lookups with a destination."""
 
-from zone_store.attribution.attribute import attribute
-from zone_store.attribution.store import LookupSummary, write_lookups
+from zone_store.attribution.attribute import RULE, attribute
+from zone_store.attribution.store import LookupSummary, attribute_into, write_lookups
 
-__all__ = ["LookupSummary", "attribute", "write_lookups"]
+__all__ = ["RULE", "LookupSummary", "attribute", "attribute_into", "write_lookups"]

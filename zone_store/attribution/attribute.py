@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zone_store.attribution.groups import Groups
-from zone_store.attribution.maintenance import mark
+from zone_store.attribution.maintenance import NodeIds, mark
 from zone_store.attribution.stream import OpenGroups, Waiting
 from zone_store.attribution.targets import Targets
 from zone_store.attribution.words import fraction
@@ -32,6 +32,12 @@ LONGEST_SPANS = 10
 
 A client that asks again and again (aria2 without peers, every minute) would otherwise be one lookup of hours. Ten spans
 of Mainline are ten minutes: longer than any one lookup, shorter than the common 15 minutes from announce to announce.
+"""
+
+RULE = 2
+"""Version of the rules by which copies become lookups and lookups are marked; raised whenever they change.
+
+2: long series are cut at the same copies whatever the steps; keys that are node IDs are marked.
 """
 
 STEP_ROWS = 1 << 16
@@ -80,6 +86,7 @@ def attribute(
     targets = Targets(reader.attachments(), manifest.id_bytes)
     open_groups = OpenGroups(targets, span_ns, LONGEST_SPANS * span_ns if longest_ns is None else longest_ns)
     waiting = Waiting()
+    node_ids = NodeIds(np.concatenate([targets.ids, targets.monitor_ids]))
 
     def due(groups: Groups) -> Iterator[Lookups]:
         lookups = _lookups(groups, targets)
@@ -89,6 +96,7 @@ def attribute(
             zone=zone,
             refresh_bits=refresh_bits,
             own_ips=own_ips,
+            node_ids=node_ids,
         )
         waiting.add(lookups)
         ready = waiting.take_before(open_groups.earliest_ns)

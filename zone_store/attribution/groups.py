@@ -147,12 +147,13 @@ def _cut_long(start: NDArray[np.bool_], time: NDArray[np.int64], begin: NDArray[
     first = np.flatnonzero(start)
     over = np.flatnonzero(time - begin[first][np.cumsum(start) - 1] > longest_ns)
     while len(over):
-        # Of the copies that come too late, each group's first one begins a group; the rest are measured from there.
+        # Of the copies that come too late, each group's first one begins a group; the rest are measured from where it
+        # began: for a row carried over that is before its own time.
         groups = np.cumsum(start)[over]
         cuts = over[np.append(True, groups[1:] != groups[:-1])]
         start[cuts] = True
         latest = cuts[np.searchsorted(cuts, over, side="right") - 1]
-        over = over[time[over] - time[latest] > longest_ns]
+        over = over[time[over] - begin[latest] > longest_ns]
 
 
 def _by_monitor(rows: Copies, number: NDArray[np.intp], targets: Targets) -> Groups:

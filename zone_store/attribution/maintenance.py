@@ -17,6 +17,10 @@ own side of the bucket (`node::send_single_refresh`). A monitor that the client 
 other monitor asked, the key nearer to the requester than to the monitor. Real lookups go to seven or eight monitors,
 so a true one is marked by this rule with about 1/N of the probability that all its copies but one are missing.
 Measured on a private network of 128 libtorrent nodes: without it 49 of 479 rows were such refreshes.
+
+A query for the ID of a monitored node, or of its monitor, looks for that node and for no content: whoever walks the
+keyspace or checks whether a node lives sends such. A user's key falls so near to one of N nodes with probability
+N * 2^(8 - bits of an ID), so never. Marking them also keeps those IDs out of all tables of keys.
 """
 
 from __future__ import annotations
@@ -34,12 +38,44 @@ OWN_ID_EXCESS = 16
 """Bits that a get_peers key shares with its requester beyond the monitor's before it counts as the requester's own."""
 
 
+class NodeIds:
+    """The IDs of the monitored nodes and their monitors, uint8[m, L], each with the 256 IDs that share all but a byte.
+
+    Monitors sit at XOR 1 from their target; those who look for the neighbourhood of a node change its last bits.
+    """
+
+    def __init__(self, ids: NDArray[np.uint8]) -> None:
+        self._heads = np.unique(_heads(ids))
+
+    def near(self, keys: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Tell which keys uint8[n, L] are one of the IDs or next to one, bool[n]."""
+        if not len(self._heads):
+            return np.zeros(len(keys), np.bool_)
+        heads = _heads(keys)
+        at = np.minimum(np.searchsorted(self._heads, heads), len(self._heads) - 1)
+        return np.asarray(self._heads[at] == heads, np.bool_)
+
+
+def _heads(ids: NDArray[np.uint8]) -> NDArray[np.bytes_]:
+    """Return all bytes but the last of each ID as one value."""
+    heads = np.ascontiguousarray(ids[:, :-1])
+    values: NDArray[np.bytes_] = heads.view(f"S{heads.shape[1]}")[:, 0]
+    return values
+
+
 def mark(
-    lookups: Lookups, monitor_ids: NDArray[np.uint8], *, zone: Zone, refresh_bits: int, own_ips: Collection[int]
+    lookups: Lookups,
+    monitor_ids: NDArray[np.uint8],
+    *,
+    zone: Zone,
+    refresh_bits: int,
+    own_ips: Collection[int],
+    node_ids: NodeIds,
 ) -> NDArray[np.uint8]:
     """Return each lookup's Maintenance, uint8[n]; where several fit, the first of the order below.
 
-    monitor_ids uint8[n, L]: of each lookup's destination; own_ips: host-order addresses that are ours.
+    monitor_ids uint8[n, L]: of each lookup's destination; own_ips: host-order addresses that are ours; node_ids: of
+    the run.
     """
     with_requester = common_prefix_lengths(lookups.key, lookups.requester_id).astype(np.int32)
     excess = with_requester - common_prefix_lengths(lookups.key, monitor_ids)
@@ -54,6 +90,7 @@ def mark(
         (~zone.contains_many(lookups.key), Maintenance.OUTSIDE_ZONE),
         (own_id, Maintenance.OWN_ID),
         (refresh, Maintenance.BUCKET_REFRESH),
+        (node_ids.near(lookups.key), Maintenance.NODE_ID),
     ]
     marks = np.select([where for where, _ in reasons], [int(reason) for _, reason in reasons], int(Maintenance.NONE))
     return marks.astype(np.uint8)

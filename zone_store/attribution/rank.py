@@ -14,8 +14,8 @@ _FEW = 4
 def count_nearer(sorted_ids: NDArray[np.uint8], keys: NDArray[np.uint8], ids: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return, for each row, how many of `sorted_ids` are strictly nearer (XOR) to the key than the row's ID is.
 
-    sorted_ids uint8[N, L] in lexicographic order; keys, ids uint8[M, L]; result int64[M]. Unlike for
-    `XorIndex.rank_of` the IDs need not be in the table, as a destination is not that was not attached any more.
+    sorted_ids uint8[N, L] in lexicographic order; keys, ids uint8[M, L]; result int64[M]. The IDs
+    need not be in the table, as a destination is not that was not attached any more.
 
     Seen as the leaves of a binary trie, the nearer IDs are whole subtrees that branch off the path to the ID wherever
     the ID's bit differs from the key's. Each is a range of the table, so a row costs a few binary searches.

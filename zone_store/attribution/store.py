@@ -4,34 +4,41 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from zone_store.attribution.attribute import RULE, Source, attribute
 from zone_store.attribution.stream import concat
 from zone_store.captures import Kind, Lookups, Maintenance
 from zone_store.run import environment
 from zone_store.run.blocks import encode_lookups
-from zone_store.run.folder import LOOKUP_STORE, RunError
+from zone_store.run.folder import LOOKUP_STORE, LookupsMade, RunError
 
 BLOCK_ROWS = 4096
 COMMIT_BLOCKS = 64
 MAP_SIZE = 1 << 40
 """Address space for the store, not disk: 1 TiB, some 15 billion lookups."""
 
+UNTOLD = LookupsMade(rule=0, span_ns=0, refresh_bits=0)
+"""Of lookups whose maker does not say how; they count as made otherwise."""
+
 
 @dataclass(slots=True)
 class LookupSummary:
     """What was written.
 
-    rows: all of them; packets: copies they stand for; by: rows for each (kind name, maintenance name), lower case.
+    rows: all of them; packets: copies they stand for; by: rows for each (kind name, maintenance name), lower case;
+    dropped: copies that no lookup stands for, by ledger name.
     """
 
     rows: int = 0
     packets: int = 0
     by: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dropped: dict[str, int] = field(default_factory=dict)
 
     @property
     def lookups(self) -> int:
@@ -62,11 +69,23 @@ class LookupSummary:
             self.by[Kind(kind).name.lower(), Maintenance(why).name.lower()] += count
 
 
-def write_lookups(folder: Path, lookups: Iterable[Lookups]) -> LookupSummary:
+def attribute_into(
+    folder: Path, reader: Source, *, span_ns: int, refresh_bits: int, own_ips: Collection[int] = ()
+) -> LookupSummary:
+    """Attribute a run and write its lookups, with how they were made; parameters as of `attribute`, raises RunError."""
+    dropped: dict[str, int] = {}
+    lookups = attribute(reader, span_ns=span_ns, refresh_bits=refresh_bits, own_ips=own_ips, dropped=dropped)
+    # `dropped` is complete when the lookups are at their end, which is when `made` is written.
+    made = LookupsMade(rule=RULE, span_ns=span_ns, refresh_bits=refresh_bits, dropped=dropped)
+    return write_lookups(folder, lookups, made)
+
+
+def write_lookups(folder: Path, lookups: Iterable[Lookups], made: LookupsMade = UNTOLD) -> LookupSummary:
     """Write the lookups of a run, in the order given, as its lookups.lmdb; nothing else in the folder is touched.
 
-    The same lookups give the same bytes, however they are divided into tables. Raises RunError when the disk does not
-    take them, and passes on what the iterable raises; then an older lookups.lmdb is still there.
+    made: how, stored with them; its `rows` are filled in. The same lookups give the same bytes, however they are
+    divided into tables. Raises RunError when the disk does not take them, and passes on what the iterable raises; then
+    an older lookups.lmdb is still there.
     """
     final, fresh, old = (folder / f"{prefix}{LOOKUP_STORE}" for prefix in ("", ".new-", ".old-"))
     summary = LookupSummary()
@@ -74,7 +93,7 @@ def write_lookups(folder: Path, lookups: Iterable[Lookups]) -> LookupSummary:
         for leftover in (fresh, old):
             if leftover.exists():
                 shutil.rmtree(leftover)
-        _fill(fresh, lookups, summary)
+        _fill(fresh, lookups, summary, made)
         if final.exists():
             final.rename(old)
         fresh.rename(final)
@@ -86,17 +105,21 @@ def write_lookups(folder: Path, lookups: Iterable[Lookups]) -> LookupSummary:
     return summary
 
 
-def _fill(path: Path, lookups: Iterable[Lookups], summary: LookupSummary) -> None:
+def _fill(path: Path, lookups: Iterable[Lookups], summary: LookupSummary, made: LookupsMade) -> None:
     env = environment.open_writable(path, MAP_SIZE)
     try:
         with environment.lmdb_errors(f"cannot write {LOOKUP_STORE}"):
-            database = env.open_db(environment.LOOKUPS)
+            database, meta = env.open_db(environment.LOOKUPS), env.open_db(environment.META)
             number = 0
             for blocks in _commits(lookups, summary):
                 with env.begin(write=True) as transaction:
                     for block in blocks:
                         transaction.put(environment.number_key(number), block, db=database, append=True)
                         number += 1
+            summary.dropped = dict(made.dropped)
+            with env.begin(write=True) as transaction:
+                text = msgspec.json.encode(msgspec.structs.replace(made, rows=summary.rows))
+                transaction.put(environment.MADE, text, db=meta)
     finally:
         env.close()
     (path / "lock.mdb").unlink(missing_ok=True)

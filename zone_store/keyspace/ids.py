@@ -34,12 +34,6 @@ def pack(ids: Sequence[bytes], id_bytes: int) -> NDArray[np.uint8]:
     return np.frombuffer(b"".join(ids), np.uint8).reshape(len(ids), id_bytes).copy()
 
 
-def unpack(rows: NDArray[np.uint8]) -> list[bytes]:
-    """Return the rows of uint8[N, L] as bytes."""
-    data, width = rows.tobytes(), rows.shape[1]
-    return [data[start : start + width] for start in range(0, len(data), width)] if width else [b""] * len(rows)
-
-
 def words(ids: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Return IDs uint8[N, L] as native integers uint64[ceil(L/8), N], most significant word first, zero-padded."""
     count, width = ids.shape

@@ -49,30 +49,6 @@ class XorIndex:
             result[:, wanted] = self._select(keys, wanted)
         return result
 
-    def rank_of(self, keys: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return how many IDs are strictly nearer to keys[i] than the ID at rows[i], int64[M]: 0 = none is.
-
-        Raises ValueError for keys of another length, IndexError for rows outside 0..N-1.
-        """
-        self._check(keys)
-        if len(rows) and not (int(rows.min()) >= 0 and int(rows.max()) < self._count):
-            raise IndexError("row outside the index")
-        low = np.zeros(len(keys), np.int64)
-        high = np.full(len(keys), self._count, np.int64)
-        rank = np.zeros(len(keys), np.int64)
-        active = np.flatnonzero(high - low > 1)
-        while len(active):
-            first, last, row = low[active], high[active], rows[active]
-            middle, bit = self._split(first, last)
-            inside = bit < self._id_bytes * 8  # else all IDs of the interval are equal: none strictly nearer
-            upper = row >= middle
-            away = inside & (upper != _bit_of(keys, active, bit))
-            rank[active] += np.where(away, np.where(upper, middle - first, last - middle), 0)
-            low[active] = np.where(upper, middle, first)
-            high[active] = np.where(upper, last, middle)
-            active = active[inside & (high[active] - low[active] > 1)]
-        return rank
-
     def _select(self, keys: NDArray[np.uint8], wanted: int) -> NDArray[np.int64]:
         """Return the row of the ID that has exactly `wanted` IDs before it in the order of distance, int64[M]."""
         low = np.zeros(len(keys), np.int64)
@@ -131,14 +107,6 @@ def nearest(sorted_ids: NDArray[np.uint8], keys: NDArray[np.uint8], k: int = 1) 
     many calls over the same IDs keep a `XorIndex`.
     """
     return XorIndex(sorted_ids).nearest(keys, k)
-
-
-def rank_of(sorted_ids: NDArray[np.uint8], keys: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many of sorted IDs uint8[N, L] are strictly nearer to keys[i] than the ID at rows[i], int64[M].
-
-    Raises as `XorIndex.rank_of`.
-    """
-    return XorIndex(sorted_ids).rank_of(keys, rows)
 
 
 def _bit_of(keys: NDArray[np.uint8], rows: NDArray[np.intp], bit: NDArray[np.uint16]) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ _MAX_DBS = 8
 _KEY = struct.Struct(">QQ")
 _NUMBER = struct.Struct(">Q")
 
-# Sub-databases of capture.lmdb, and the one of lookups.lmdb.
+# Sub-databases of capture.lmdb; lookups.lmdb has META, too, and the lookups.
 META = b"meta"
 CAPTURES = b"captures"
 TARGETS = b"targets"
@@ -35,6 +35,8 @@ CRAWLS = b"crawls"
 LEDGER = b"ledger"
 CAPTURE_DATABASES = (META, CAPTURES, TARGETS, CRAWLS, LEDGER)
 LOOKUPS = b"lookups"
+#: Key in the META of lookups.lmdb: how they were made.
+MADE = b"made"
 
 
 def time_key(time_ns: int, sequence: int) -> bytes:

@@ -74,6 +74,24 @@ class Manifest(msgspec.Struct, kw_only=True):
         return self.id_bits // 8
 
 
+class LookupsMade(msgspec.Struct, kw_only=True):
+    """How lookups.lmdb was made: stored in it, so that lookups made otherwise are known and made anew.
+
+    rule: version of the attribution's rules; span_ns, refresh_bits: its parameters; rows: lookups written; dropped:
+    copies that no lookup stands for, by ledger name.
+    """
+
+    rule: int
+    span_ns: int
+    refresh_bits: int
+    rows: int = 0
+    dropped: dict[str, int] = {}
+
+    def same_way(self, other: LookupsMade) -> bool:
+        """Tell whether both come of the same rules and parameters."""
+        return (self.rule, self.span_ns, self.refresh_bits) == (other.rule, other.span_ns, other.refresh_bits)
+
+
 class _SchemaOnly(msgspec.Struct):
     schema: int
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from zone_store.captures import Captures, Loss
 from zone_store.keyspace.zone import Zone, ZoneError
-from zone_store.losses import NOT_RUNNING
+from zone_store.losses import NOT_RUNNING, PARTLY_RUNNING
 from zone_store.run.folder import CONFIG, Manifest, RunError, create_run
+from zone_store.run.intervals import complement, union
 from zone_store.run.reader import RunReader
 from zone_store.run.writer import RunWriter
 
@@ -25,9 +26,10 @@ def merge(folders: Sequence[Path], out_parent: Path) -> Path:
 
     All of one overlay; their zones are one zone, or zones that together make one larger zone exactly. Attachments and
     crawls are numbered anew, in order of (zone, start, folder name) of their runs; captures come in time order. The
-    same sources always give the same captures in the same order. The time in which a run did not run is put on the
-    ledger as "not_running". Sources stay untouched; a merge that fails leaves nothing behind. Memory: a batch of each
-    source, and the attachments.
+    same sources always give the same captures in the same order. Time in which no run ran is put on the ledger as
+    "not_running", time in which a part of the zone was left alone or a run was down while others ran as
+    "partly_running". Sources stay untouched; a merge that fails leaves nothing behind. Memory: a batch of each source,
+    and the attachments.
     """
     if not folders:
         raise RunError("nothing to merge")
@@ -71,14 +73,18 @@ def _joint_manifest(readers: Sequence[RunReader]) -> Manifest:
     for one in manifests:
         for name, count in one.counters.items():
             counters[name] = counters.get(name, 0) + count
+    counters.pop(NOT_RUNNING, None)  # a gap of one source need not be one of the whole
+    start_ns, end_ns = min(m.start_ns for m in manifests), max(m.end_ns for m in manifests)
+    for outage in _outages(readers, start_ns, end_ns):
+        counters[outage.name] = counters.get(outage.name, 0) + outage.count
     return Manifest(
         montra_version=first.montra_version,
         overlay=first.overlay,
         zone=str(zone),
         id_bits=first.id_bits,
         family=first.family,
-        start_ns=min(m.start_ns for m in manifests),
-        end_ns=max(m.end_ns for m in manifests),
+        start_ns=start_ns,
+        end_ns=end_ns,
         parameters={"merged": [_source(reader) for reader in readers]},
         versions=first.versions,
         host=first.host,
@@ -153,15 +159,32 @@ def _write_records(
             crawls += 1
             writer.crawl(replace(crawl, number=crawls))
         for loss in reader.losses():
-            writer.loss(loss)
-        for begin, end in (
-            (manifest.start_ns, reader.manifest.start_ns),
-            (reader.manifest.end_ns, manifest.end_ns),
-        ):
-            if begin < end:
-                writer.loss(Loss(NOT_RUNNING, begin, end, 1))
+            if loss.name != NOT_RUNNING:
+                writer.loss(loss)
         writer.drain()
+    for outage in _outages(readers, manifest.start_ns, manifest.end_ns):
+        writer.loss(outage)
+    writer.drain()
     return renumber
+
+
+def _outages(readers: Sequence[RunReader], start_ns: int, end_ns: int) -> list[Loss]:
+    """Return the ledger rows of times in which nothing ran, and of those in which not all did that should have.
+
+    Runs of one zone one after the other are no outage: the zone was monitored all the time.
+    """
+    ran: dict[str, list[tuple[int, int]]] = {}
+    down: list[tuple[int, int]] = []
+    for reader in readers:
+        own = reader.manifest
+        crashes = [(loss.begin_ns, loss.end_ns) for loss in reader.losses() if loss.name == NOT_RUNNING]
+        down += union(crashes, own.start_ns, own.end_ns)
+        ran.setdefault(own.zone, []).extend(complement(crashes, own.start_ns, own.end_ns))
+    gaps = complement(itertools.chain.from_iterable(ran.values()), start_ns, end_ns)
+    for zone_ran in ran.values():
+        down += complement(zone_ran, start_ns, end_ns)
+    partly = complement([*complement(down, start_ns, end_ns), *gaps], start_ns, end_ns)
+    return [Loss(name, *one, 1) for name, times in ((NOT_RUNNING, gaps), (PARTLY_RUNNING, partly)) for one in times]
 
 
 def _in_time_order(

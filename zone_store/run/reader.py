@@ -13,12 +13,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import lmdb
+import msgspec
 import numpy as np
 
 from zone_store.captures import Attachment, Captures, CrawlRow, Lookups, Loss
 from zone_store.run import environment, records
 from zone_store.run.blocks import BlockError, decode_captures, decode_lookups
-from zone_store.run.folder import CAPTURE_STORE, LOOKUP_STORE, RunError, read_manifest
+from zone_store.run.folder import CAPTURE_STORE, LOOKUP_STORE, LookupsMade, RunError, read_manifest
 
 _Record = TypeVar("_Record")
 
@@ -105,16 +106,33 @@ class RunReader:
 
     def lookups(self) -> Iterator[Lookups]:
         """Yield the attributed lookups in stored order, a block at a time; raises RunError when there are none yet."""
-        if self._lookups is None:
-            if not (self.folder / LOOKUP_STORE).is_dir():
-                raise RunError(f"{self.folder} has no lookups yet: analyze it first")
-            self._lookups = environment.open_readonly(self.folder / LOOKUP_STORE, live=False)
-        database = environment.open_databases(self._lookups, [environment.LOOKUPS])[environment.LOOKUPS]
-        for key, value in environment.items(self._lookups, database):
+        env = self._open_lookups()
+        database = environment.open_databases(env, [environment.LOOKUPS])[environment.LOOKUPS]
+        for key, value in environment.items(env, database):
             try:
                 yield decode_lookups(value)
             except BlockError as error:
                 raise RunError(f"lookup block {environment.parse_number(key)} of {self.folder}: {error}") from None
+
+    def lookups_made(self) -> LookupsMade:
+        """Return how the lookups were made; raises RunError when there are none yet, or when they do not tell."""
+        env = self._open_lookups()
+        database = environment.open_databases(env, [environment.META])[environment.META]
+        found = dict(environment.items(env, database)).get(environment.MADE, b"")
+        try:
+            return msgspec.json.decode(found, type=LookupsMade)
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{LOOKUP_STORE} of {self.folder} does not tell how it was made: {error}") from None
+
+    def newest_ns(self) -> int:
+        """Return the newest time that the store tells of anything: what is known of the end of an unsealed run."""
+        times = [self.manifest.start_ns, self.totals().get("last_ns", 0)]
+        times += [crawl.end_ns for crawl in self.crawls()]
+        times += [loss.end_ns for loss in self.losses()]
+        for one in self.attachments():
+            times += [one.found_ns, one.introduced_ns, one.accepted_ns, one.lost_ns]
+            times += [time for interval in one.visible for time in interval]
+        return max(times)
 
     def _in_time_order(self) -> Iterator[Captures]:
         """Yield captures in time order, in parts of any length."""
@@ -135,6 +153,13 @@ class RunReader:
             held = merged.take(np.argsort(merged.time_ns, kind="stable"))
         if len(held):
             yield held
+
+    def _open_lookups(self) -> lmdb.Environment:
+        if self._lookups is None:
+            if not (self.folder / LOOKUP_STORE).is_dir():
+                raise RunError(f"{self.folder} has no lookups yet: analyze it first")
+            self._lookups = environment.open_readonly(self.folder / LOOKUP_STORE, live=False)
+        return self._lookups
 
     def _records(self, database: bytes, decode: Callable[[bytes], _Record]) -> list[_Record]:
         return [decode(value) for _, value in self._items(database)]

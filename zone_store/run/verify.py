@@ -20,7 +20,15 @@ from lmdb.verify import verify as walk_pages
 
 from zone_store.captures import Captures
 from zone_store.run.blocks import BlockError, decode_captures
-from zone_store.run.folder import CAPTURE_STORE, Manifest, RunError, file_digest, lock_folder, read_manifest
+from zone_store.run.folder import (
+    CAPTURE_STORE,
+    LOOKUP_STORE,
+    Manifest,
+    RunError,
+    file_digest,
+    lock_folder,
+    read_manifest,
+)
 from zone_store.run.reader import RunReader
 from zone_store.run.seal import REQUIRED, STORE_FILE, read_sums
 
@@ -43,6 +51,7 @@ class VerifyReport:
     attachments: int = 0
     crawls: int = 0
     blocks: int = 0
+    lookups: int = 0
     sealed: bool = False
     live: bool = False
     more_problems: int = 0
@@ -57,9 +66,10 @@ class VerifyReport:
 
 
 def verify(folder: Path) -> VerifyReport:
-    """Check all of a run folder except lookups.lmdb, which can be made again; never raises for damage.
+    """Check all of a run folder, lookups.lmdb too if it is there; never raises for damage.
 
-    Reads the whole store once, in the memory of a few blocks and the attachments.
+    What is wrong with lookups.lmdb is a problem that says so: it can be made again from the captures. Reads all stores
+    once, in the memory of a few blocks and the attachments.
     """
     report = VerifyReport()
     manifest = _tried(report, lambda: read_manifest(folder))
@@ -76,6 +86,8 @@ def verify(folder: Path) -> VerifyReport:
             if reader is not None:
                 with reader:
                     _check_rows(report, reader, manifest)
+                    if (folder / LOOKUP_STORE).exists():
+                        _check_lookups(report, reader)
     finally:
         if lock is not None:
             os.close(lock)
@@ -138,15 +150,38 @@ def _quiet_lock(folder: Path) -> int | None:
 
 def _check_structure(report: VerifyReport, folder: Path) -> bool:
     """Walk the database file without the engine; tell whether the engine may read it."""
-    try:
-        found = [str(line) for line in walk_pages(str(folder / CAPTURE_STORE))]  # type: ignore[no-untyped-call]
-    except VerifyError as error:
-        found = [str(error)]
-    except OSError as error:
-        found = [error.strerror or str(error)]
+    found = _walk(folder / CAPTURE_STORE)
     for line in found:
         report.problem(f"{STORE_FILE}: {line}")
     return not found
+
+
+def _walk(store: Path) -> list[str]:
+    """Return what is wrong with the structure of an environment's file."""
+    try:
+        return [str(line) for line in walk_pages(str(store))]  # type: ignore[no-untyped-call]
+    except VerifyError as error:
+        return [str(error)]
+    except OSError as error:
+        return [error.strerror or str(error)]
+
+
+def _check_lookups(report: VerifyReport, reader: RunReader) -> None:
+    """Read all lookups; the first thing wrong with them is enough, for they can be made again."""
+    fault = next(iter(_walk(reader.folder / LOOKUP_STORE)), "")
+    if not fault:
+        try:
+            said = reader.lookups_made().rows
+            for table in reader.lookups():
+                report.lookups += len(table)
+                if table.key.shape[1] != reader.manifest.id_bytes:
+                    raise RunError(f"IDs of {table.key.shape[1]} bytes, not {reader.manifest.id_bytes}")
+            if said != report.lookups:
+                raise RunError(f"{said} lookups were written, found {report.lookups}")
+        except (RunError, lmdb.Error, OSError) as error:
+            fault = str(error)
+    if fault:
+        report.problem(f"{LOOKUP_STORE}: {fault} (captures are not affected: analyze the run to make it again)")
 
 
 def _check_rows(report: VerifyReport, reader: RunReader, manifest: Manifest) -> None:

@@ -1,0 +1,104 @@
+"""Sealing a run that was cut off: when it ended, and what becomes of its open intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from montra.window.recover import seal_cut_off
+from zone_store.captures import Attachment, CrawlRow, Loss
+from zone_store.run.folder import Manifest, RunError
+from zone_store.run.reader import RunReader
+from zone_store.run.verify import verify
+from zone_store.run.writer import RunWriter
+
+SECOND = 1_000_000_000
+START_NS = 1_795_273_200 * SECOND
+
+
+def at(seconds: float) -> int:
+    return START_NS + int(seconds * SECOND)
+
+
+def attachment(number: int, *visible: tuple[int, int], lost: int = 0) -> Attachment:
+    target = bytes([0xA4, number]) + bytes(18)
+    return Attachment(number, target, 1, 1, target, 2, 2, at(0), at(1), at(2), visible, lost, "gone" if lost else "")
+
+
+def cut_off(folder: Path, *records: Attachment | CrawlRow | Loss, duration: str = "10m") -> Path:
+    """Write a run that ended without sealing."""
+    folder.mkdir()
+    manifest = Manifest(
+        montra_version="0", overlay="mainline", zone="a4/6", start_ns=START_NS, parameters={"duration": duration}
+    )
+    with RunWriter(folder, manifest, "") as writer:
+        for record in records:
+            if isinstance(record, Attachment):
+                writer.attachment(record)
+            elif isinstance(record, Loss):
+                writer.loss(record)
+            else:
+                writer.crawl(record)
+    return folder
+
+
+def crawl(end: float) -> CrawlRow:
+    return CrawlRow(1, at(0), at(end), 1, 1, 1, 0, 0, 1, 1, 0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [
+        attachment(1, (at(200), 0)),
+        attachment(1, (at(50), at(200))),
+        attachment(1, lost=at(200)),
+        crawl(200),
+        Loss("crawl_timeout", at(190), at(200), 1),
+    ],
+    ids=["visible since", "visible until", "lost", "crawl", "ledger"],
+)
+def test_the_run_lasted_to_the_newest_time_it_tells_of_anything(
+    tmp_path: Path, newest: Attachment | CrawlRow | Loss
+) -> None:
+    run = cut_off(tmp_path / "run", newest, attachment(2, (at(4), 0)))
+    manifest = seal_cut_off(run)
+    assert (manifest.sealed, manifest.exit, manifest.end_ns) == (True, "partial", at(600))
+    assert manifest.counters["not_running"] == 1
+    with RunReader(run) as reader:
+        assert [loss for loss in reader.losses() if loss.name == "not_running"] == [
+            Loss("not_running", at(200), at(600), 1)
+        ]
+        second = reader.attachments()[-1]
+        assert (second.number, second.visible, second.lost_ns, second.reason) == (
+            2,
+            ((at(4), at(200)),),
+            at(200),
+            "cut_off",
+        )
+    assert verify(run).ok
+
+
+def test_intervals_never_end_before_they_begin(tmp_path: Path) -> None:
+    run = cut_off(tmp_path / "run", attachment(1, (at(200), at(10)), (at(300), 0)), attachment(2, lost=at(20)))
+    seal_cut_off(run)
+    with RunReader(run) as reader:
+        first, second = reader.attachments()
+        assert first.visible == ((at(10), at(10)), (at(300), at(300)))
+        assert (second.lost_ns, second.reason) == (at(20), "gone")
+
+
+def test_a_run_that_lasted_longer_than_planned_has_no_gap(tmp_path: Path) -> None:
+    manifest = seal_cut_off(cut_off(tmp_path / "run", crawl(90), duration="1m"))
+    assert (manifest.end_ns, manifest.counters["not_running"]) == (at(90), 0)
+
+
+def test_what_cannot_be_sealed(tmp_path: Path) -> None:
+    run = cut_off(tmp_path / "run", crawl(10))
+    writer = RunWriter.resume(run)
+    with pytest.raises(RunError, match="in use by another writer"):
+        seal_cut_off(run)
+    writer.close()
+    seal_cut_off(run)
+    with pytest.raises(RunError, match="is sealed"):
+        seal_cut_off(run)
