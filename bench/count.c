@@ -9,19 +9,20 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#define ROWS 128 /* datagrams a system call, as montra */
+#define ROWS 512 /* datagrams a system call, as montra */
 #define SLOT 2048
+#define EVENTS 512
 #define QUIET_MS 100
 #ifndef SO_MEMINFO
 #define SO_MEMINFO 55
@@ -70,10 +71,15 @@ int main(int argc, char **argv) {
         if (sched_setaffinity(0, sizeof set, &set) < 0)
             die("cannot pin");
     }
-    struct pollfd polled[ports + 1];
-    for (int i = 0; i < ports; i++)
-        polled[i] = (struct pollfd){.fd = open_port(atoi(argv[3 + i]), atoi(argv[1])), .events = POLLIN};
-    polled[ports] = (struct pollfd){.fd = 0, .events = POLLIN};
+    int fds[ports + 1], waiting = epoll_create1(0);
+    struct epoll_event events[EVENTS];
+    fds[ports] = 0; /* standard input */
+    for (int i = 0; i <= ports; i++) {
+        if (i < ports)
+            fds[i] = open_port(atoi(argv[3 + i]), atoi(argv[1]));
+        if (epoll_ctl(waiting, EPOLL_CTL_ADD, fds[i], &(struct epoll_event){EPOLLIN, {.fd = fds[i]}}) < 0)
+            die("epoll");
+    }
 
     static unsigned char buffer[ROWS][SLOT];
     static struct mmsghdr messages[ROWS];
@@ -89,23 +95,21 @@ int main(int argc, char **argv) {
     uint64_t received = 0;
     double first = 0, last = 0, used = cpu_seconds();
     for (int over = 0;;) {
-        int ready = poll(polled, ports + 1, over ? QUIET_MS : -1);
+        int ready = epoll_wait(waiting, events, EVENTS, over ? QUIET_MS : -1);
         if (ready < 0 && errno != EINTR)
-            die("poll");
+            die("epoll");
         if (ready == 0)
             break;
-        if (polled[ports].revents) {
-            over = 1;
-            polled[ports].fd = -1;
-            polled[ports].revents = 0;
-        }
-        for (int i = 0; i < ports; i++) {
-            if (!(polled[i].revents & POLLIN))
+        for (int i = 0; i < ready; i++) {
+            if (events[i].data.fd == 0) {
+                over = 1;
+                epoll_ctl(waiting, EPOLL_CTL_DEL, 0, NULL);
                 continue;
+            }
             for (int n = ROWS; n == ROWS;) {
                 for (int row = 0; row < ROWS; row++)
                     messages[row].msg_hdr.msg_namelen = sizeof names[row];
-                n = recvmmsg(polled[i].fd, messages, ROWS, MSG_DONTWAIT, NULL);
+                n = recvmmsg(events[i].data.fd, messages, ROWS, MSG_DONTWAIT, NULL);
                 if (n > 0) {
                     if (!received)
                         first = now();
@@ -120,7 +124,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < ports; i++) {
         uint32_t info[MEMINFO_DROPS + 1] = {0};
         socklen_t size = sizeof info;
-        if (getsockopt(polled[i].fd, SOL_SOCKET, SO_MEMINFO, info, &size) == 0)
+        if (getsockopt(fds[i], SOL_SOCKET, SO_MEMINFO, info, &size) == 0)
             drops += info[MEMINFO_DROPS];
     }
     printf("{\"received\": %llu, \"drops\": %llu, \"first\": %.6f, \"last\": %.6f, \"cpu\": %.6f}\n",

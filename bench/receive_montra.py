@@ -5,7 +5,6 @@ Prints "ready", receives until standard input ends and nothing more comes, seals
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from random import Random
@@ -15,7 +14,7 @@ import gevent.event
 import gevent.socket
 
 from bench import world
-from bench.receiver import QUIET_S, Options, cpu_seconds, options
+from bench.receiver import QUIET_S, Options, cpu_seconds, serve
 from crawler.settings import CrawlSettings
 from crawler.zone_crawler import ZoneCrawler
 from montra.datagrams import Datagram, DatagramBatch, ip_number
@@ -53,7 +52,7 @@ class Stopwatch:
 def receive(given: Options) -> dict[str, object]:
     """Receive until standard input ends; returns what was counted and how long it took."""
     clock = AnchoredClock()
-    built = world.build(given.monitors, given.port)
+    built = world.build(given.monitors, given.port, given.ports)
     attachments = world.attach(built, given.monitors, clock.now_ns())
     crawler = ZoneCrawler(
         built.overlay, world.ZONE, bytes(20), [_MUTE], Random(4), CrawlSettings(empty_s=3600.0, empty_max_s=3600.0)
@@ -73,10 +72,10 @@ def receive(given: Options) -> dict[str, object]:
         used = cpu_seconds()
         driver.run(stop=stop)
         begin = time.monotonic()
-        window.seal(clock.now_ns())
         writer.drain()
         drain = time.monotonic() - begin
         used = cpu_seconds() - used
+        window.seal(clock.now_ns())
         writer.seal(clock.now_ns(), "complete", window.totals.counters)
     return {
         "received": driver.counters.counts.get("received", 0),
@@ -114,4 +113,4 @@ def _wait_for_end(driver: Driver, stop: gevent.event.Event) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(receive(options())))
+    serve(receive)

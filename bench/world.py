@@ -1,8 +1,8 @@
 """The fleet that the benchmarks use: monitors attached to nodes that exist in virtual time only.
 
 The same number of monitors gives the same fleet in every process, so the traffic can be addressed before the receiver
-is started. Everything lives in 127.150.0.0/15: the monitors on 127.150.1.0 and up, 16 /24s with four ports, the
-crawler, the nodes and the sources of the traffic on addresses of their own.
+is started. Everything lives in 127.150.0.0/15: the monitors in 16 /24s from 127.150.1.0 on, the crawler, the nodes and
+the sources of the traffic at addresses of their own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ ZONE = Zone.parse("a4/6")
 CRAWLER = "127.150.0.1"
 SOURCES = tuple(f"127.151.0.{i}" for i in range(1, 9))
 SUBNETS = 16
-PORTS = 4
 _NODES = ip_number("127.151.128.0")
 _NODE_PORT = 6881
 _ROUND_TRIP_NS = 30_000_000
@@ -39,16 +38,16 @@ class World:
     fleet: Fleet
 
 
-def build(monitors: int, port: int) -> World:
-    """Return a fleet without monitors and an address plan with room for so many, on four ports from `port` on.
+def build(monitors: int, port: int, ports: int) -> World:
+    """Return a fleet without monitors and an address plan with room for so many, on so many ports from `port` on.
 
     The crawler's port is the one below.
     """
-    each = -(-monitors // (SUBNETS * PORTS))
+    each = -(-monitors // (SUBNETS * ports))
     plan = AddressPlan(
         f"{CRAWLER}:{port - 1}",
         [f"127.150.{subnet}.1-{each}" for subnet in range(1, SUBNETS + 1)],
-        f"{port}-{port + PORTS - 1}",
+        f"{port}-{port + ports - 1}",
     )
     overlay = overlays.load("mainline")
     return World(overlay, plan, Fleet(overlay, ZONE, plan, Random(1)))
