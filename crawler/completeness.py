@@ -11,16 +11,18 @@ and nothing about how many are still unknown. Hence two groups of living nodes a
 
 If being known and being sampled are independent, the share of marked among the sampled (m2 of n2) is the share of the
 zone that was known, and the population is Chapman's estimate (m1 + 1)(n2 + 1)/(m2 + 1) - 1 (Chapman 1951, Univ.
-California Publ. Statist. 1:131-160; Seber 1982, The Estimation of Animal Abundance, chapter 3). The zone is open, but
-not in a way that hurts: deaths are observed (a marked node that does not answer is left out), and with arrivals only
-the estimate holds for the time of the second sample (Seber 1982, chapter 3), which is the crawl itself. So nodes that
-arrived since the last crawl are counted in, as long as they are sampled like the others.
+California Publ. Statist. 1:131-160; Seber 1982, The Estimation of Animal Abundance, chapter 3). The zone is
+open. Deaths are observed: a marked node that does not answer is left out. Arrivals would do no harm if they were
+sampled like the others, for then the estimate holds for the time of the second sample (Seber 1982, chapter 3), the
+crawl itself. They are not: a fresh node that no table names yet is neither known nor sampled, so it is missed by the
+crawl and by the estimate alike. What is estimated is the population of established nodes, which others list.
 
 The interval holds all populations for which the 2 x 2 table (known before or not, sampled or not) does not contradict
 independence: Pearson's chi-square test inverted at 5 %. Unlike Wald's interval around Chapman's estimate it does not
 shrink to nothing when every sampled node was known, and it never goes below the number of nodes seen. Below 7
 recaptures nothing is reported (Robson and Regier 1964, Trans. Am. Fish. Soc. 93:215-226: from there on the estimate's
-bias is negligible).
+bias is negligible). It is the interval of sampling alone: nothing of the bias below is in it, so that under churn it
+nearly always lies above the true share.
 
 **Bias.** Nodes are not equally easy to sample: long-lived ones sit in many tables, fresh ones in few, and some in none
 that we ask. Who is sampled easily is also known early, so the two are positively correlated, m2 is too large and the
@@ -46,7 +48,7 @@ _Z = 1.959963984540054
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """Population by capture-recapture, and the share of it that a crawl found, with a 95 % interval."""
+    """Population of listed nodes, and the share of it that a crawl found, with the 95 % interval of sampling alone."""
 
     population: float
     share: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from crawler.completeness import estimate
+from crawler.completeness import UNKNOWN, estimate
 from crawler.population import Node
 from zone_store.captures import CrawlRow
 
@@ -59,10 +59,23 @@ class Census:
         return census
 
     def row(
-        self, crawl: Crawl, end_ns: int, seen: int, new: int, gone: int, changed: int, queries: int, replies: int
+        self,
+        crawl: Crawl,
+        end_ns: int,
+        seen: int,
+        new: int,
+        gone: int,
+        changed: int,
+        queries: int,
+        replies: int,
+        *,
+        disturbed: bool = False,
     ) -> CrawlRow:
-        """Return the crawl's row: this census, and what was counted elsewhere."""
-        known = estimate(self.answered, self.marked, self.sampled, self.recaptured)
+        """Return the crawl's row: this census, and what was counted elsewhere.
+
+        disturbed: who was asked depended on what our own link let through, so nothing follows about completeness.
+        """
+        known = UNKNOWN if disturbed else estimate(self.answered, self.marked, self.sampled, self.recaptured)
         return CrawlRow(
             number=crawl.number,
             begin_ns=crawl.begin_ns,

@@ -50,6 +50,11 @@ class Dispatch:
         """Questions sent, neither answered nor timed out."""
         return len(self._transactions)
 
+    @property
+    def queries(self) -> int:
+        """Packets sent since the last `take_queries`."""
+        return self._queries
+
     def take_queries(self) -> int:
         """Return how many packets were sent since the last call."""
         queries, self._queries = self._queries, 0

@@ -7,6 +7,9 @@ from collections import deque
 
 from crawler.questions import Lane, Question
 
+#: Other questions that go between two probes, if any wait.
+_BETWEEN_PROBES = 4
+
 
 class Frontier:
     """Queues of questions: `pop` gives the most urgent one whose time has come."""
@@ -16,6 +19,7 @@ class Frontier:
         self._later: list[tuple[int, int, Question]] = []
         self._sequence = 0
         self._fresh_first = True
+        self._since_probe = _BETWEEN_PROBES
 
     def __len__(self) -> int:
         return sum(map(len, self._lanes.values())) + len(self._later)
@@ -40,9 +44,16 @@ class Frontier:
             self._lanes[question.lane].append(question)
 
     def pop(self) -> Question | None:
-        """Take the most urgent question whose time has come, None if there is none."""
-        for lane in (Lane.PROBE, Lane.ENTRY, *self._turn(), Lane.SLICE):
+        """Take the most urgent question whose time has come, None if there is none.
+
+        A probe comes first, but is at most every fifth question as long as others wait: many probes delay a crawl by a
+        quarter, and never stop it.
+        """
+        others = (Lane.ENTRY, *self._turn(), Lane.SLICE)
+        probe_first = self._since_probe >= _BETWEEN_PROBES
+        for lane in (Lane.PROBE, *others) if probe_first else (*others, Lane.PROBE):
             if self._lanes[lane]:
+                self._since_probe = 0 if lane is Lane.PROBE else self._since_probe + 1
                 if lane in (Lane.FRESH, Lane.KNOWN):
                     self._fresh_first = lane is Lane.KNOWN
                 return self._lanes[lane].popleft()

@@ -23,7 +23,9 @@ class Purpose(Enum):
 
 
 class Lane(IntEnum):
-    """Order of sending; FRESH and KNOWN take turns, so that neither invented nor known contacts starve the other."""
+    """Order of sending; FRESH and KNOWN take turns, so that neither invented nor known contacts starve the other, and
+    PROBE is at most every fifth while others wait.
+    """
 
     PROBE = 0
     ENTRY = 1

@@ -32,6 +32,10 @@ from zone_store.keyspace.zone import Zone
 #: "No wake-up wanted", the largest int64.
 NEVER_NS = 2**63 - 1
 
+#: A crawl is disturbed if more than one in so many of its packets never left. Not by the first one, or anybody could
+#: spoil every crawl by naming more contacts in his own /24 than may be sent to one.
+_UNSENT_ONE_IN = 100
+
 #: Known nodes are queued in portions of so many.
 _PORTION = 64
 
@@ -57,6 +61,8 @@ class ZoneCrawler:
     with; rng: its only source of chance; ignore(ip, port): tells our own addresses, which are never asked but are
     reported in OwnView. Raises ValueError without a bootstrap node that can be asked, or for IDs of different lengths.
 
+    unsent: tells how many of our packets never left so far (limits, full buffers); for whoever knows to set. A crawl
+    disturbed by more than a few estimates no completeness and takes no silence for death.
     counters: losses and oddities by name, ever growing; bootstrapped: False if bootstrap nodes were asked in the last
     crawl that needed them and none answered.
     """
@@ -81,6 +87,7 @@ class ZoneCrawler:
             private = any(is_private(ip) for ip, _ in bootstrap)
         self.counters: Counter[str] = Counter()
         self.bootstrapped = True
+        self.unsent: Callable[[], int] = lambda: 0
         self._overlay, self._zone, self._own_id, self._rng = overlay, zone, own_id, rng
         self._settings = settings
         self._ignore = ignore
@@ -97,6 +104,8 @@ class ZoneCrawler:
         self._crawl: Crawl | None = None
         self._number = 0
         self._replies = 0
+        self._unsent_before = 0
+        self._was_disturbed = False
         self._next_start_ns = NEVER_NS
         self._empty_crawls = 0
         self._now_ns = 0
@@ -245,7 +254,9 @@ class ZoneCrawler:
         elif question.address not in self._population.nodes:
             self._population.rest(self._now_ns, node)
         elif question.purpose is Purpose.RECHECK:
-            self._liveness.rechecked(self._now_ns, node)
+            # its packets left after the last crawl, or in it
+            if not (self._was_disturbed or self._is_disturbed()):
+                self._liveness.rechecked(self._now_ns, node)
         else:
             node.missed = self._number
 
@@ -318,6 +329,10 @@ class ZoneCrawler:
         out = self._dispatch.send(self._now_ns) if self._number else []
         return out, self._liveness.take_events()
 
+    def _is_disturbed(self) -> bool:
+        """Tell whether too many packets since the end of the last crawl were never sent."""
+        return (self.unsent() - self._unsent_before) * _UNSENT_ONE_IN > self._dispatch.queries
+
     def _is_done(self, crawl: Crawl) -> bool:
         return not crawl.open and not self._backlog
 
@@ -341,9 +356,11 @@ class ZoneCrawler:
             self._backlog.clear()
         self._crawl = None
         census = Census.of(self._population.nodes.values(), crawl.number)
-        if crawl.replied:
+        disturbed = self._was_disturbed = self._is_disturbed()
+        self._unsent_before = self.unsent()
+        if crawl.replied and not disturbed:
             self._recheck(census.silent)
-        elif self._population.nodes:
+        elif self._population.nodes and not crawl.replied:
             # Silence from everybody says something about our own link, not about them.
             self.counters["blackout"] += 1
         self._population.prune(self._now_ns)
@@ -354,7 +371,8 @@ class ZoneCrawler:
         self._schedule(crawl)
         new, gone, changed = self._liveness.take_counts()
         queries, replies, self._replies = self._dispatch.take_queries(), self._replies, 0
-        row = census.row(crawl, self._now_ns, self._intake.seen, new, gone, changed, queries, replies)
+        seen = self._intake.seen
+        row = census.row(crawl, self._now_ns, seen, new, gone, changed, queries, replies, disturbed=disturbed)
         self._liveness.events.append(
             CrawlDone(row, census.marked, census.sampled, census.recaptured, census.dark, self.bootstrapped, cut)
         )

@@ -15,10 +15,10 @@ import msgspec
 from crawler.zone_crawler import KnownNode
 from montra.cli.common import Exit, clear_errors, say
 from montra.cli.options import config_flags, read_config
-from montra.cli.session import end_on_signals, load_blocklist
+from montra.cli.session import driver_settings, end_on_signals
 from montra.datagrams import ip_text
 from montra.endpoint.clock import AnchoredClock
-from montra.endpoint.driver import Driver, DriverSettings
+from montra.endpoint.driver import Driver
 from montra.endpoint.sockets import open_sockets
 from montra.overlays import base as overlays
 from montra.window.build import build_crawler, within_limits
@@ -71,12 +71,11 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
     zone = Zone.parse(config.zone, overlay.id_bytes * 8)
     plan = config.plan(crawl_only=True)
     seed = config.seed or secrets.randbits(31) + 1
-    crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
-    _, notes = within_limits(config, crawl_share=1.0)
+    config, notes = within_limits(config, crawl_only=True)
     for note in notes:
-        if note.startswith("crawl."):
-            click.echo(note, err=True)
-    blocklist = load_blocklist(config)
+        click.echo(note, err=True)
+    settings = driver_settings(config)
+    crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
     stop = gevent.event.Event()
     left = count
 
@@ -95,14 +94,14 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
             plan, config.addresses.bind, parse_size(config.addresses.receive_buffer), crawler_only=True
         ) as sockets,
     ):
-        driver = Driver(plan, sockets, Survey(crawler, done), DriverSettings(config.limits, blocklist), clock)
+        driver = Driver(plan, sockets, Survey(crawler, done), settings, clock)
         crawler.unsent = driver.crawl_unsent
         driver.run(clock.now_ns() + int(config.duration_s * 1e9), stop)
     nodes = sorted(crawler.nodes, key=lambda node: node.node_id)
 
     def write(file: TextIO) -> None:
         for node in nodes:
-            version = overlay.version_name(int.from_bytes(node.version[:4].ljust(4, b"\0"), "big")  # as in captures)
+            version = overlay.version_name(int.from_bytes(node.version[:4].ljust(4, b"\0"), "big"))
             file.write(node_line(node, version) + "\n")
 
     if out == "-":

@@ -75,12 +75,11 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
     """
     config = dataclasses.replace(config, seed=config.seed or secrets.randbits(31) + 1)
     parts = build(config, config.seed)
-    blocklist = load_blocklist(config)
+    settings = driver_settings(config)
     clock = AnchoredClock()
     with ExitStack() as stack:
-        signals = stack.enter_context(
-            end_on_signals(stop)
-        )  # first: from the moment the folder exists it will be sealed
+        # first: from the moment the folder exists it will be sealed
+        signals = stack.enter_context(end_on_signals(stop))
         sockets = stack.enter_context(
             open_sockets(parts.plan, config.addresses.bind, parse_size(config.addresses.receive_buffer))
         )
@@ -90,7 +89,7 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
         writer = stack.enter_context(_writer(config, parts, folder, begin_ns))
         log = _open_log(folder, stack)
         window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss)
-        driver = Driver(parts.plan, sockets, window, DriverSettings(config.limits, blocklist), clock)
+        driver = Driver(parts.plan, sockets, window, settings, clock)
         window.outside.append(lambda: dict(driver.counters.counts))
         parts.crawler.unsent = driver.crawl_unsent
         maker = StatusMaker(window, begin_ns, end_ns, _traffic(driver, writer))
@@ -98,8 +97,8 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
         watched = _Guarded(observer, log)
         failures: list[Exception] = []
         _gather(failures, lambda: log("begun", seed=config.seed, zone=str(parts.zone), sockets=len(sockets)))
-        for note in parts.notes:
-            _gather(failures, lambda note=note: log("rate lowered", note=note))
+        if parts.notes:
+            _gather(failures, lambda: log("rates lowered", notes=parts.notes))
         watched.begun(folder, window)
         watcher = gevent.spawn(
             _gather, failures, lambda: _watch(stop, clock, maker, rows, writer, watched), finally_=stop.set
@@ -158,12 +157,14 @@ def _traffic(driver: Driver, writer: RunWriter) -> Callable[[], dict[str, int]]:
     return read
 
 
-def load_blocklist(config: Config) -> Blocklist:
-    """Return the blocklist of a configuration, an empty one if it names none; raises ConfigError."""
+def driver_settings(config: Config) -> DriverSettings:
+    """Return how to drive what a configuration asks for; raises ConfigError for a blocklist that cannot be read."""
     try:
-        return Blocklist.load(Path(config.responsible.blocklist)) if config.responsible.blocklist else Blocklist()
+        blocklist = Blocklist.load(Path(config.responsible.blocklist)) if config.responsible.blocklist else Blocklist()
     except BlocklistError as error:
         raise ConfigError([str(error)]) from error
+    # a query must be known as not sent before its time-out, which runs meanwhile
+    return DriverSettings(config.limits, blocklist, crawl_wait_s=min(1.0, config.crawl.timeout_s / 2))
 
 
 def _writer(config: Config, parts: Parts, folder: Path, begin_ns: int) -> RunWriter:

@@ -67,14 +67,18 @@ class DriverSettings:
     """How to drive.
 
     limits, blocklist: checked before every send; max_wait_s, max_waiting: how long and how many datagrams wait for the
-    limits; batch_rows: datagrams fed at once; batches_per_wake: batches before the timer has its turn; gather_s: rest
-    after a read that brought less than one batch; min_tick_s: shortest time between two ticks.
+    limits; crawl_wait_s: how long the crawler's wait, whose time-outs, longer than this, run meanwhile; max_answers:
+    answers that wait, beside max_waiting; batch_rows: datagrams fed at once; batches_per_wake: batches before the timer
+    has its turn; gather_s: rest after a read that brought less than one batch (0: none); min_tick_s: shortest time
+    between two ticks.
     """
 
     limits: LimitSettings = field(default_factory=LimitSettings)
     blocklist: Blocklist = field(default_factory=Blocklist)
     max_wait_s: float = 5.0
     max_waiting: int = 20_000
+    crawl_wait_s: float = 1.0
+    max_answers: int = 2_000
     batch_rows: int = 512
     batches_per_wake: int = 4
     gather_s: float = 0.005
@@ -94,12 +98,19 @@ class Driver:
         self._bound = {bound.socket.fileno(): bound for bound in sockets.bound}
         self._machine = machine
         self._rows = settings.batch_rows
+        self._rest_below = settings.batch_rows if settings.gather_s > 0 else 0
         self._batches = settings.batches_per_wake
         self._min_tick_ns = int(settings.min_tick_s * 1e9)
         self._clock = clock
         self._exchange = Exchange(plan, sockets, settings.batch_rows, self.counters)
         self._outbox = Outbox(
-            Limits(settings.limits), settings.blocklist, settings.max_wait_s, settings.max_waiting, self.counters
+            Limits(settings.limits),
+            settings.blocklist,
+            settings.max_wait_s,
+            settings.max_waiting,
+            self.counters,
+            crawl_wait_s=settings.crawl_wait_s,
+            max_answers=settings.max_answers,
         )
         self._left: list[BoundSocket] = []  # not read to their end, in order of their turn
         self._unsent: list[Datagram] = []  # let out by the outbox, but the send buffer was full
@@ -118,6 +129,15 @@ class Driver:
     def waiting(self) -> int:
         """Datagrams that wait to be sent."""
         return len(self._outbox) + len(self._unsent)
+
+    def crawl_unsent(self) -> int:
+        """Return how many of the crawler's queries never left so far (fits `ZoneCrawler.unsent`).
+
+        Exact for what the limits refused. What the kernel refused (send_*) counts whoever sent it: that is either rare
+        or the state of the link, which concerns the crawler too.
+        """
+        refused = sum(n for name, n in self.counters.counts.items() if name.startswith("send_"))
+        return self._outbox.crawl_unsent + refused
 
     def run(self, until_ns: int | None = None, stop: StopSignal | None = None) -> None:
         """Run until a time of the run's clock or until `stop` is set, whichever is first; None is never.
@@ -186,7 +206,7 @@ class Driver:
             if not self._left:
                 break
         self._send(self._clock.now_ns())
-        self._wait(rest=0 < rows < self._rows and not self._left)
+        self._wait(rest=0 < rows < self._rest_below and not self._left)
 
     def _wait(self, rest: bool) -> None:
         """Read again when something arrives, or, to rest, after a while whether it does or not."""

@@ -51,6 +51,11 @@ class LimitSettings:
     subnet: Rate = field(default=Rate(40, 80))
     scheduled_share: float = 0.75
 
+    @property
+    def scheduled_per_s(self) -> float:
+        """Datagrams a second for crawling, introducing and keeping alive together."""
+        return self.scheduled_share * self.total.per_s
+
     def __post_init__(self) -> None:
         if not 0 < self.scheduled_share <= 1:
             raise ValueError(f"scheduled_share must lie above 0 and at most at 1, not at {self.scheduled_share}")
@@ -94,7 +99,7 @@ class Limits:
 
     def __init__(self, settings: LimitSettings) -> None:
         share, total = settings.scheduled_share, settings.total
-        scheduled = Rate(share * total.per_s, max(1, int(share * total.burst)))
+        scheduled = Rate(settings.scheduled_per_s, max(1, int(share * total.burst)))
         self._buckets = tuple(Buckets(rate) for rate in (settings.target, settings.subnet, scheduled, total))
 
     def gates(self, datagram: Datagram, answer: bool) -> tuple[Gate, ...]:

@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import IntEnum
 from heapq import heappop, heappush
 
 from montra.datagrams import Counters, Datagram
 from montra.endpoint.blocklist import Blocklist
 from montra.endpoint.limits import Gate, Limits
+from montra.endpoint.plan import CRAWLER
 
 #: "No wake-up needed", as a time.
 NEVER_NS = (1 << 63) - 1
+
+
+class _Kind(IntEnum):
+    """What is sent, as far as waiting is concerned."""
+
+    ANSWER = 0
+    SCHEDULED = 1
+    CRAWL = 2  # scheduled, but soon of no use: the crawler's time-outs run from the hand-over
 
 
 @dataclass(slots=True)
@@ -31,37 +41,59 @@ class Outbox:
 
     A datagram whose limit is exhausted stands in line at that gate alone, so it holds up nothing that goes elsewhere;
     within a line the oldest goes first, and newcomers stand behind it. Answers do not need the scheduled share, so a
-    crawl that uses up its part of the total never keeps them waiting. Every datagram offered is returned by `ready`,
-    or waits (`len`), or is counted: blocklisted, outbox_full, rate_limited_target, rate_limited_subnet,
-    rate_limited_total (waited max_wait_s in vain), outbox_discarded.
+    crawl that uses up its part of the total never keeps them waiting, and has places of its own, so that a crawl that
+    fills the queue never has them refused. Every datagram offered is returned by `ready`, or waits (`len`), or is
+    counted: blocklisted, outbox_full, rate_limited_target, rate_limited_subnet, rate_limited_total (waited in vain),
+    outbox_discarded.
+
+    max_wait_s: how long a datagram waits; crawl_wait_s: the same for the crawler's. max_waiting: scheduled datagrams
+    kept; max_answers: answers kept. crawl_unsent: datagrams of the crawler refused or given up so far.
     """
 
     def __init__(
-        self, limits: Limits, blocklist: Blocklist, max_wait_s: float, max_waiting: int, counters: Counters
+        self,
+        limits: Limits,
+        blocklist: Blocklist,
+        max_wait_s: float,
+        max_waiting: int,
+        counters: Counters,
+        *,
+        crawl_wait_s: float = 1.0,
+        max_answers: int = 2000,
     ) -> None:
+        self.crawl_unsent = 0
         self._limits = limits
         self._blocklist = blocklist
-        self._max_wait_ns = int(max_wait_s * 1e9)
+        wait_ns, crawl_wait_ns = int(max_wait_s * 1e9), int(min(crawl_wait_s, max_wait_s) * 1e9)
+        self._wait_ns = {_Kind.ANSWER: wait_ns, _Kind.SCHEDULED: wait_ns, _Kind.CRAWL: crawl_wait_ns}
         self._max_waiting = max_waiting
+        self._max_answers = max_answers
         self._counters = counters
-        self._fresh: list[tuple[int, Datagram, bool]] = []  # offered since the last `ready`: (time, datagram, answer)
-        self._waiting: OrderedDict[int, _Waiting] = OrderedDict()  # by sequence number, the oldest first
-        self._lines: dict[Gate, list[int]] = {}  # heaps of sequence numbers
+        self._fresh: list[tuple[int, Datagram, _Kind]] = []  # offered since the last `ready`, with the time
+        self._fresh_answers = 0
+        # by sequence number, the oldest first, which is the first to expire of its kind
+        self._waiting: dict[_Kind, OrderedDict[int, _Waiting]] = {kind: OrderedDict() for kind in _Kind}
+        # heaps of (sequence number, kind); the first of a line waits, behind it may be some that have expired
+        self._lines: dict[Gate, list[tuple[int, _Kind]]] = {}
         self._wakes: list[tuple[int, Gate]] = []  # heap, one entry for each line
         self._sequence = 0
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._waiting)
+        return len(self._fresh) + sum(map(len, self._waiting.values()))
 
     def offer(self, now_ns: int, datagrams: Iterable[Datagram], answers: bool = False) -> None:
         """Take datagrams to send. `answers`: they answer what just came in (the crawler's never count as such)."""
         for datagram in datagrams:
+            other = _Kind.ANSWER if answers else _Kind.SCHEDULED
+            kind = _Kind.CRAWL if datagram.local == CRAWLER else other
             if datagram.ip in self._blocklist:
                 self._counters.add("blocklisted")
-            elif len(self) >= self._max_waiting:
+            elif not self._has_room(kind):
                 self._counters.add("outbox_full")
+                self.crawl_unsent += kind is _Kind.CRAWL
             else:
-                self._fresh.append((now_ns, datagram, answers))
+                self._fresh.append((now_ns, datagram, kind))
+                self._fresh_answers += kind is _Kind.ANSWER
 
     def ready(self, now_ns: int) -> list[Datagram]:
         """Return what may be sent now, and count what has waited too long."""
@@ -69,17 +101,19 @@ class Outbox:
         out: list[Datagram] = []
         while self._wakes and self._wakes[0][0] <= now_ns:
             self._drain(now_ns, heappop(self._wakes)[1], out)
-        for offered_ns, datagram, answer in self._fresh:
-            gates = self._limits.gates(datagram, answer)
+        for offered_ns, datagram, kind in self._fresh:
+            gates = self._limits.gates(datagram, kind is _Kind.ANSWER)
             shut = self._shut(now_ns, gates, None)
             if shut is None:
                 self._limits.take(now_ns, gates)
                 out.append(datagram)
             else:
                 self._sequence += 1
-                self._waiting[self._sequence] = _Waiting(datagram, gates, offered_ns + self._max_wait_ns, shut)
-                self._stand(shut, self._sequence)
+                item = _Waiting(datagram, gates, offered_ns + self._wait_ns[kind], shut)
+                self._waiting[kind][self._sequence] = item
+                self._stand(shut, self._sequence, kind)
         self._fresh.clear()
+        self._fresh_answers = 0
         return out
 
     def due(self) -> int:
@@ -87,17 +121,26 @@ class Outbox:
         due = NEVER_NS
         if self._fresh:
             due = self._fresh[0][0]
-        if self._waiting:
-            due = min(due, self._wakes[0][0], next(iter(self._waiting.values())).expires_ns)
+        for waiting in self._waiting.values():
+            if waiting:
+                due = min(due, self._wakes[0][0], next(iter(waiting.values())).expires_ns)
         return due
 
     def discard(self) -> None:
         """Give up all that waits, counted as outbox_discarded: the run is over."""
         self._counters.add("outbox_discarded", len(self))
         self._fresh.clear()
-        self._waiting.clear()
+        self._fresh_answers = 0
+        for waiting in self._waiting.values():
+            waiting.clear()
         self._lines.clear()
         self._wakes.clear()
+
+    def _has_room(self, kind: _Kind) -> bool:
+        answers = self._fresh_answers + len(self._waiting[_Kind.ANSWER])
+        if kind is _Kind.ANSWER:
+            return answers < self._max_answers
+        return len(self) - answers < self._max_waiting
 
     def _shut(self, now_ns: int, gates: tuple[Gate, ...], draining: Gate | None) -> Gate | None:
         """Return the first gate that is shut, or has a line that this datagram must not overtake."""
@@ -106,12 +149,12 @@ class Outbox:
                 return gate
         return None
 
-    def _stand(self, gate: Gate, sequence: int) -> None:
+    def _stand(self, gate: Gate, sequence: int, kind: _Kind) -> None:
         line = self._lines.get(gate)
         if line is None:
             line = self._lines[gate] = []
             heappush(self._wakes, (self._limits.next_ns(gate), gate))
-        heappush(line, sequence)
+        heappush(line, (sequence, kind))
 
     def _drain(self, now_ns: int, gate: Gate, out: list[Datagram]) -> None:
         """Let the line of a gate move while the gate is open.
@@ -121,27 +164,34 @@ class Outbox:
         """
         line = self._lines[gate]
         while line and self._limits.next_ns(gate) <= now_ns:
-            sequence = heappop(line)
-            item = self._waiting[sequence]
+            sequence, kind = heappop(line)
+            item = self._waiting[kind][sequence]
             shut = self._shut(now_ns, item.gates, gate)
             if shut is None:
                 self._limits.take(now_ns, item.gates)
                 out.append(item.datagram)
-                del self._waiting[sequence]
+                del self._waiting[kind][sequence]
             else:
                 item.line = shut
-                self._stand(shut, sequence)
+                self._stand(shut, sequence, kind)
+            self._close_up(line)
         if line:
             heappush(self._wakes, (self._limits.next_ns(gate), gate))
         else:
             del self._lines[gate]
 
     def _expire(self, now_ns: int) -> None:
-        while self._waiting:
-            item = next(iter(self._waiting.values()))
-            if item.expires_ns > now_ns:
-                return
-            self._waiting.popitem(last=False)
-            # the oldest of all is the oldest of its line
-            heappop(self._lines[item.line])
-            self._counters.add(f"rate_limited_{Limits.NAMES[item.line[0]]}")
+        for kind, waiting in self._waiting.items():
+            while waiting:
+                item = next(iter(waiting.values()))
+                if item.expires_ns > now_ns:
+                    break
+                waiting.popitem(last=False)
+                self._close_up(self._lines[item.line])
+                self._counters.add(f"rate_limited_{Limits.NAMES[item.line[0]]}")
+                self.crawl_unsent += kind is _Kind.CRAWL
+
+    def _close_up(self, line: list[tuple[int, _Kind]]) -> None:
+        """Take the expired off the front of a line: it has somebody who waits, or nobody."""
+        while line and line[0][0] not in self._waiting[line[0][1]]:
+            heappop(line)

@@ -32,14 +32,14 @@ class PlanError(ValueError):
 class AddressPlan:
     """The pairs of a run and their holders (fits `montra.monitors.pool.AddressPool`).
 
-    crawler: "192.0.2.1:6881"; addresses: each "192.0.2.7", "192.0.2.7-20" or "192.0.2.0/24", duplicates count once;
-    ports: "6881" or "6881-6890". Raises PlanError.
+    crawler: "192.0.2.1:6881"; addresses: each "192.0.2.7", "192.0.2.7-20" or "192.0.2.0/24", duplicates count once,
+    None for a crawl without monitors; ports: "6881" or "6881-6890". Raises PlanError.
     """
 
-    def __init__(self, crawler: str, addresses: Sequence[str], ports: str) -> None:
+    def __init__(self, crawler: str, addresses: Sequence[str] | None, ports: str) -> None:
         self.ports = _parse_ports(ports)
         self.crawler = _parse_crawler(crawler)
-        self.ips = AddressSet(_parse_monitors(addresses))
+        self.ips = AddressSet([] if addresses is None else _parse_monitors(addresses))
         self.pairs = len(self.ips) * len(self.ports)
         if self.pairs > MAX_PAIRS:
             raise PlanError(
@@ -100,6 +100,8 @@ class AddressPlan:
         """Return ip uint32[n] and port uint16[n] of locals; raises IndexError if one is outside the plan."""
         if ((local < 0) | (local > self.pairs)).any():
             raise IndexError(f"a local outside 0..{self.pairs}")
+        if not self.pairs:
+            return np.full(len(local), self.crawler[0], np.uint32), np.full(len(local), self.crawler[1], np.uint16)
         rank, offset = np.divmod(np.maximum(local - 1, 0), len(self.ports))
         ip = self.ips.take(rank)
         port = (offset + self.ports.start).astype(np.uint16)
@@ -108,7 +110,7 @@ class AddressPlan:
         return ip, port
 
     def describe(self) -> dict[str, int | float | bool | str]:
-        """Return what the plan holds, for the preflight.
+        """Return what the plan holds, for the preflight of a run with monitors.
 
         pairs, ips, groups (/24s), ports; right_low and right_high: the share of libtorrent lookups whose destination
         comes out right with so many /24s; crawler_group_shared: the crawler sits in a /24 of monitors; note: a

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import random
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crawler.zone_crawler import ZoneCrawler
 from montra.endpoint.plan import AddressPlan
@@ -16,10 +17,18 @@ from montra.overlays.base import Overlay
 from montra.window.config import Config, ConfigError, split_endpoint
 from zone_store.keyspace.zone import Zone
 
+#: Of the packets a second that the limits leave for what is scheduled: what the crawler may take beside monitors, and
+#: what introductions may. The rest keeps monitors alive.
+CRAWL_SHARE = 0.6
+INTRODUCTION_SHARE = 0.2
+
+#: Packets that introduce one monitor.
+_INTRODUCTIONS = 2
+
 
 @dataclass(slots=True)
 class Parts:
-    """The machines of a window, not yet joined to a store or to sockets."""
+    """The machines of a window, not yet joined to a store or to sockets. notes: rates lowered to fit the limits."""
 
     overlay: Overlay
     zone: Zone
@@ -27,6 +36,31 @@ class Parts:
     crawler: ZoneCrawler
     fleet: Fleet
     seed: int
+    notes: list[str] = field(default_factory=list)
+
+
+def within_limits(config: Config, *, crawl_only: bool = False) -> tuple[Config, list[str]]:
+    """Return a configuration whose crawl and introductions fit what its limits let out, and a line for each change.
+
+    Queries beyond that would be given up before they are sent, and tell nothing. crawl_only: there are no monitors, the
+    crawler may have all that is not kept free for answers.
+    """
+    scheduled = config.limits.scheduled_per_s
+    notes: list[str] = []
+
+    def lowered(name: str, value: float, most: float) -> float:
+        if value <= most:
+            return value
+        notes.append(f"{name} = {value:g} lowered to {most:g}: [limits] leave {scheduled:g} a second beside answers")
+        return most
+
+    max_pps = lowered("crawl.max_pps", config.crawl.max_pps, scheduled if crawl_only else CRAWL_SHARE * scheduled)
+    config = dataclasses.replace(config, crawl=dataclasses.replace(config.crawl, max_pps=max_pps))
+    if not crawl_only:
+        introduced = INTRODUCTION_SHARE * scheduled / _INTRODUCTIONS
+        attach_rate = lowered("monitors.attach_rate", config.monitors.attach_rate, introduced)
+        config = dataclasses.replace(config, monitors=dataclasses.replace(config.monitors, attach_rate=attach_rate))
+    return config, notes
 
 
 def resolve(entries: tuple[str, ...]) -> tuple[list[tuple[int, int]], list[str]]:
@@ -55,7 +89,11 @@ def _rng(seed: int, name: str) -> random.Random:
 def build_crawler(
     config: Config, overlay: Overlay, zone: Zone, seed: int, ignore: Callable[[int, int], bool]
 ) -> ZoneCrawler:
-    """Return the zone crawler of a configuration; raises ConfigError if no bootstrap node's name resolves."""
+    """Return the zone crawler of a configuration, at no more than all of the scheduled rate.
+
+    Raises ConfigError if no bootstrap node's name resolves.
+    """
+    config, _ = within_limits(config, crawl_only=True)
     bootstrap, _ = resolve(config.bootstrap)
     if not bootstrap:
         raise ConfigError(["bootstrap: none of the names resolves; check the names and this host's DNS"])
@@ -68,6 +106,7 @@ def build(config: Config, seed: int) -> Parts:
     overlay = overlays.load(config.overlay)
     zone = Zone.parse(config.zone, overlay.id_bytes * 8)
     plan = config.plan()
+    config, notes = within_limits(config)
     crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
     fleet = Fleet(overlay, zone, plan, _rng(seed, "monitors"), config.monitors)
-    return Parts(overlay, zone, plan, crawler, fleet, seed)
+    return Parts(overlay, zone, plan, crawler, fleet, seed, notes)

@@ -92,9 +92,10 @@ class Config:
         """Length of the window in seconds."""
         return parse_duration(self.duration)
 
-    def plan(self) -> AddressPlan:
-        """Return the address plan; raises PlanError."""
-        return AddressPlan(self.addresses.crawler, list(self.addresses.monitors), self.addresses.ports)
+    def plan(self, *, crawl_only: bool = False) -> AddressPlan:
+        """Return the address plan, `crawl_only` one without monitors; raises PlanError."""
+        monitors = None if crawl_only else list(self.addresses.monitors)
+        return AddressPlan(self.addresses.crawler, monitors, self.addresses.ports)
 
 
 def split_endpoint(text: str) -> tuple[str, int]:
@@ -157,21 +158,20 @@ def validate(config: Config, *, crawl_only: bool = False) -> None:
         problems.append("addresses.crawler: give the crawler an address of its own, as ip:port")
     else:
         _try(problems, "addresses.crawler", _literal, config.addresses.crawler)
-    if not crawl_only:
-        if not config.addresses.monitors:
-            problems.append("addresses.monitors: give the IPs or CIDR blocks that monitors may take")
-        elif not problems:
-            problems += _plan_faults(config)
+    if not crawl_only and not config.addresses.monitors:
+        problems.append("addresses.monitors: give the IPs or CIDR blocks that monitors may take")
+    elif not problems:
+        problems += _plan_faults(config, crawl_only)
     if problems:
         raise ConfigError(problems)
 
 
-def _plan_faults(config: Config) -> list[str]:
+def _plan_faults(config: Config, crawl_only: bool) -> list[str]:
     try:
-        plan = config.plan()
+        plan = config.plan(crawl_only=crawl_only)
     except PlanError as error:
         return [f"addresses: {error}"]
-    if config.addresses.bind == "shared" and plan.crawler[1] in plan.ports:
+    if not crawl_only and config.addresses.bind == "shared" and plan.crawler[1] in plan.ports:
         return [
             f"addresses.crawler: port {plan.crawler[1]} is one of the monitors' ports {config.addresses.ports}; take "
             'one outside of them, or set addresses.bind = "each"'

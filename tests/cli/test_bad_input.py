@@ -3,12 +3,15 @@
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from montra.cli.crawl import loss_lines
+from montra.overlays.mainline import OVERLAY
 from montra.window import shipped
 from tests.cli.conftest import COMMAND, montra
 from zone_store.keyspace.zone import Zone
@@ -84,6 +87,52 @@ def test_too_few_file_descriptors(config: Path, tmp_path: Path) -> None:
     assert done.returncode == 4, done.stderr
     assert "file descriptors" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_crawl_with_a_bad_blocklist(config: Path, tmp_path: Path) -> None:
+    blocklist = tmp_path / "blocked.txt"
+    blocklist.write_text("not an address\n")
+    done = montra("crawl", "-c", config, "--blocklist-file", blocklist)
+    assert done.code == 2
+    (line,) = done.err.splitlines()
+    assert line.startswith("montra: ")
+    assert "line 1" in line
+
+
+def test_what_the_endpoint_lost_is_told_by_name() -> None:
+    told = loss_lines({"sent": 9, "rate_limited_total": 3, "received": 2, "outbox_full": 1})
+    assert [line.partition(": ")[2].split(":")[0] for line in told] == ["1 outbox_full", "3 rate_limited_total"]
+
+
+def test_an_interrupted_crawl_writes_what_it_knows(config: Path, tmp_path: Path) -> None:
+    """One node answers, without end: the zone is never crawled to --count; no monitors are configured."""
+    node_id = Zone.parse("a4/6").low()
+    out = tmp_path / "nodes.jsonl"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as node:
+        node.bind(("127.142.7.1", 0))
+        node.settimeout(20)
+        edited(
+            config, '"127.10.1.1:6881", "127.10.2.1:6881", "127.10.3.1:6881"', f'"127.142.7.1:{node.getsockname()[1]}"'
+        )
+        edited(config, 'monitors = ["127.143.0.0/17"]\n', "")
+        command = [*COMMAND, "crawl", "-c", str(config), "--count", "1000", "-o", str(out), "-r", "200"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        try:
+            for _ in range(2):  # the second query comes when the first answer was taken
+                query, source = node.recvfrom(1500)
+                at = query.index(b"1:t4:") + 5
+                reply = b"d1:rd2:id20:" + node_id + b"e1:t4:" + query[at : at + 4] + b"1:v3:LT11:y1:re"
+                node.sendto(reply, source)
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "crawl.max_pps = 1000 lowered to 150" in err
+    (found,) = [json.loads(line) for line in out.read_text().splitlines()]
+    assert found["id"] == node_id.hex()
+    # a short v is padded as in captures
+    assert found["client"] == OVERLAY.version_name(int.from_bytes(b"LT1\0"))
 
 
 def test_a_blocklist_with_a_bad_line(config: Path, tmp_path: Path) -> None:
@@ -197,8 +246,6 @@ def test_a_disk_that_fills_up_ends_in_a_sealed_partial_run(config: Path, tmp_pat
     command = [*COMMAND, "monitor", "-c", str(config), "--runs", str(tmp_path / "runs"), "--duration", "20s"]
 
     def limit() -> None:
-        import signal
-
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 

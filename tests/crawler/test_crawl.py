@@ -29,3 +29,10 @@ def test_row_takes_the_estimate_from_the_census() -> None:
     assert (row.new, row.gone, row.changed, row.queries, row.replies) == (1, 2, 3, 400, 300)
     assert row.estimate == 101 * 76 / 61 - 1
     assert row.completeness_low < row.completeness < row.completeness_high
+
+
+def test_a_disturbed_crawl_claims_nothing() -> None:
+    census = Census(answered=115, marked=100, sampled=75, recaptured=60)
+    row = census.row(Crawl(7, 1_000, 9_000, 8), 5_000, 200, 1, 2, 3, 400, 300, disturbed=True)
+    assert (row.estimate, row.completeness, row.completeness_low, row.completeness_high) == (0.0, 0.0, 0.0, 1.0)
+    assert (row.answered, row.queries) == (115, 400)

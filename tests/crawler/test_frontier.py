@@ -57,3 +57,14 @@ def test_dropping_a_crawl_keeps_what_belongs_to_none() -> None:
     assert len(frontier) == 2
     assert frontier.pop() is probe
     assert frontier.due() == 50
+
+
+def test_probes_are_every_fifth_while_others_wait_and_all_that_goes_when_none_do() -> None:
+    frontier = Frontier()
+    for _ in range(100):
+        frontier.push(question(Lane.PROBE), 0, 0)
+    for _ in range(20):
+        frontier.push(question(Lane.KNOWN), 0, 0)
+    order = drain(frontier)
+    assert order[:25] == [Lane.PROBE, *[Lane.KNOWN] * 4] * 5
+    assert order[25:] == [Lane.PROBE] * 95

@@ -152,6 +152,53 @@ def test_a_whole_dht_is_a_zone_too() -> None:
     assert len(of(NodeFound, events)) == 300
 
 
+def test_many_probes_do_not_stop_a_crawl() -> None:
+    def seconds(probes: int) -> float:
+        net = network(20, inside=200)
+        crawler = crawler_of(net, settings=CrawlSettings(max_pps=100.0))
+        for number in range(probes):
+            crawler.probe(START, 0x17000001 + (number << 8), 6881, b"\xa5" + bytes(19))
+        _, events = net.run(crawler, START, crawls=1)
+        return of(CrawlDone, events)[0].row.seconds
+
+    assert seconds(2_000) < 1.4 * seconds(0)
+
+
+def test_silence_counts_only_in_crawls_that_were_sent() -> None:
+    net = network(21, inside=60)
+    crawler = crawler_of(net, settings=CrawlSettings(pause_s=10.0))
+    unsent = 0
+    crawler.unsent = lambda: unsent
+    now, events = net.run(crawler, START, crawls=2)
+    net.reachable(ZONE)[7].alive = False
+    for _ in range(5):
+        unsent += 3  # of some 120 queries in each crawl
+        now, more = net.run(crawler, now, crawls=1)
+        events += more
+    rows = [done.row for done in of(CrawlDone, events)]
+    assert [row.estimate > 0 for row in rows] == [False, True, *[False] * 5]
+    assert of(NodeGone, events) == []
+    unsent += 1  # one in a hundred is no disturbance
+    _, events = net.run(crawler, now, crawls=4)
+    assert len(of(NodeGone, events)) == 1
+    assert all(done.row.estimate > 0 for done in of(CrawlDone, events))
+
+
+def test_a_check_that_may_not_have_been_sent_ends_nobody() -> None:
+    net = network(22, inside=60)
+    crawler = crawler_of(net, settings=CrawlSettings(pause_s=20.0))
+    unsent = 0
+    crawler.unsent = lambda: unsent
+    now, _ = net.run(crawler, START, crawls=2)
+    net.reachable(ZONE)[7].alive = False
+    now, _ = net.run(crawler, now, crawls=2)  # missed twice: it is checked now
+    unsent += 50
+    now, events = net.run(crawler, now, crawls=1)
+    assert of(NodeGone, events) == []
+    _, events = net.run(crawler, now, crawls=3)
+    assert len(of(NodeGone, events)) == 1
+
+
 def test_rate_is_kept() -> None:
     net = network(16, inside=300)
     crawler = crawler_of(net, settings=CrawlSettings(max_pps=100.0))

@@ -97,3 +97,4 @@ def test_scheduled_share_of_the_total() -> None:
     assert limits.next_ns(total) <= SECOND  # a quarter is left for answers
     assert limits.next_ns(scheduled) == SECOND + 13_333_334
     assert len(limits) == 2
+    assert LimitSettings(total=Rate(100, 40), scheduled_share=0.75).scheduled_per_s == 75.0

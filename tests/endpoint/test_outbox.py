@@ -19,10 +19,24 @@ BASE = ip_number("10.0.0.0")
 
 
 def box(
-    limits: LimitSettings, blocklist: Blocklist | None = None, max_wait_s: float = 5.0, max_waiting: int = 1000
+    limits: LimitSettings,
+    blocklist: Blocklist | None = None,
+    max_wait_s: float = 5.0,
+    max_waiting: int = 1000,
+    crawl_wait_s: float = 5.0,
+    max_answers: int = 1000,
 ) -> tuple[Outbox, Counters]:
     counters = Counters()
-    return Outbox(Limits(limits), blocklist or Blocklist(), max_wait_s, max_waiting, counters), counters
+    outbox = Outbox(
+        Limits(limits),
+        blocklist or Blocklist(),
+        max_wait_s,
+        max_waiting,
+        counters,
+        crawl_wait_s=crawl_wait_s,
+        max_answers=max_answers,
+    )
+    return outbox, counters
 
 
 def one(ip: int, tag: int = 0, port: int = 6881, local: int = 1) -> Datagram:
@@ -97,6 +111,51 @@ def test_full_box_refuses_the_newest() -> None:
     assert len(outbox) == 3
 
 
+def test_what_is_scheduled_and_answers_have_places_of_their_own() -> None:
+    rates = LimitSettings(total=Rate(1, 1), target=FREE, subnet=FREE)
+    outbox, counters = box(rates, max_waiting=3, max_answers=2)
+    outbox.offer(START, [one(i, i, local=i % 2) for i in range(5)])  # crawler's and monitors' alike
+    assert counters.counts == {"outbox_full": 2}
+    outbox.offer(START, [one(9, 10 + i) for i in range(4)], answers=True)
+    assert counters.counts == {"outbox_full": 4}
+    assert tags(outbox.ready(START)) == [0]
+    # one place is free again, and of those for answers none
+    outbox.offer(START, [one(8, 20)], answers=True)
+    outbox.offer(START, [one(8, 21), one(8, 22)])
+    assert counters.counts == {"outbox_full": 6}
+    assert len(outbox) == 5
+
+
+def test_the_crawlers_wait_shorter_and_are_counted_apart() -> None:
+    rates = LimitSettings(total=Rate(10, 1), target=FREE, subnet=FREE, scheduled_share=1.0)
+    outbox, counters = box(rates, max_wait_s=5.0, max_waiting=60, crawl_wait_s=1.0)
+    outbox.offer(START, [one(i, i, local=i % 2) for i in range(64)])
+    assert outbox.crawl_unsent == 2
+    got = [(START, tag) for tag in tags(outbox.ready(START))]
+    while (due := outbox.due()) < NEVER_NS:
+        got += [(due, tag) for tag in tags(outbox.ready(due))]
+    crawled = [(at - START, tag) for at, tag in got if tag % 2 == 0]
+    others = [(at - START, tag) for at, tag in got if tag % 2]
+    assert [tag for _, tag in crawled] == [0, 2, 4, 6, 8]
+    assert max(at for at, _ in crawled) < SECOND
+    # the places in line of those that expired go to those behind them, in order
+    assert [tag for _, tag in others] == list(range(1, 60, 2))
+    assert [at for at, _ in others[5:]] == [(10 + i) * 100 * MS for i in range(25)]
+    assert outbox.crawl_unsent == 2 + 25
+    assert counters.counts == {"outbox_full": 4, "rate_limited_total": 25}
+    assert outbox._lines == {}
+
+
+def test_a_target_line_of_the_expired_holds_up_nobody() -> None:
+    outbox, _ = box(LimitSettings(total=FREE, target=Rate(0.5, 1), subnet=FREE), crawl_wait_s=1.0)
+    outbox.offer(START, [one(1, 0, local=0), one(1, 1, local=0)])
+    assert tags(outbox.ready(START)) == [0]
+    assert outbox.ready(START + SECOND) == []
+    outbox.offer(START + 2 * SECOND, [one(1, 2)])
+    assert tags(outbox.ready(START + 2 * SECOND)) == [2]
+    assert (len(outbox), outbox.crawl_unsent) == (0, 1)
+
+
 def test_newcomers_do_not_overtake() -> None:
     outbox, _ = box(LimitSettings(total=Rate(10, 1), target=FREE, subnet=FREE, scheduled_share=1.0))
     outbox.offer(START, [one(1, 1), one(2, 2)])
@@ -110,6 +169,7 @@ def test_answers_do_not_wait_behind_a_crawl() -> None:
     rates = LimitSettings(total=Rate(100, 4), target=FREE, subnet=FREE, scheduled_share=0.75)
     outbox, counters = box(rates, max_waiting=2000)
     outbox.offer(START, [one(i, i, local=0) for i in range(1000)])
+    assert counters.counts == {}
     now, waits, crawled = START, [], 0
     for step in range(400):  # four seconds, an answer every 50 ms (a fifth of the total)
         now = START + step * 10 * MS
@@ -167,7 +227,9 @@ def test_limits_hold_and_nothing_is_lost(
     steps: list[tuple[int, list[tuple[int, int, bool]]]],
     prompt: bool,
 ) -> None:
-    outbox, counters = box(LimitSettings(total, target, subnet, share), max_wait_s=1.0, max_waiting=30)
+    outbox, counters = box(
+        LimitSettings(total, target, subnet, share), max_wait_s=1.0, max_waiting=20, crawl_wait_s=0.3, max_answers=10
+    )
     now, offered = START, 0
     born: dict[int, int] = {}
     answers: dict[int, bool] = {}
@@ -175,7 +237,7 @@ def test_limits_hold_and_nothing_is_lost(
 
     def collect(at: int) -> None:
         got = outbox.ready(at)
-        assert all(at - born[int(d.payload)] <= SECOND or not prompt for d in got)
+        assert all(at - born[int(d.payload)] <= (SECOND if d.local else 300 * MS) or not prompt for d in got)
         sent.extend((at, d) for d in got)
         assert outbox.due() > at
         assert len(outbox) + len(sent) + sum(counters.counts.values()) == offered
@@ -187,7 +249,7 @@ def test_limits_hold_and_nothing_is_lost(
         now += gap
         for third, last, answer in rows:
             born[offered], answers[offered] = now, answer
-            outbox.offer(now, [one(third << 8 | last, offered)], answers=answer)
+            outbox.offer(now, [one(third << 8 | last, offered, local=third % 2)], answers=answer)
             offered += 1
         assert len(outbox) <= 30
         collect(now)
@@ -227,7 +289,7 @@ def test_memory_goes_back_to_nothing() -> None:
     outbox.ready(due - 1)
     assert outbox._lines == {}
     assert outbox._wakes == []
-    assert outbox._waiting == {}
+    assert not any(outbox._waiting.values())
     assert counters.counts.keys() <= {"rate_limited_target", "rate_limited_subnet", "rate_limited_total"}
 
 

@@ -167,3 +167,18 @@ def test_bad_plans_say_why_in_one_line(crawler: str, addresses: list[str], ports
         AddressPlan(crawler, addresses, ports)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_plan_for_crawling_has_the_crawler_alone() -> None:
+    plan = AddressPlan("10.9.9.9:6881", None, "6881-6890")
+    assert (plan.pairs, plan.groups, plan.address(0)) == (0, 0, plan.crawler)
+    assert plan.is_own(ip_number("10.9.9.9"), 6881)
+    assert not plan.is_own(ip_number("10.0.0.1"), 6881)
+    assert plan.acquire(bytes(20)) is None
+    ip, port = plan.addresses_of(np.zeros(2, np.int64))
+    assert (ip.tolist(), port.tolist()) == ([ip_number("10.9.9.9")] * 2, [6881] * 2)
+    assert (ip.dtype, port.dtype) == (np.uint32, np.uint16)
+    asked = np.array([ip_number("10.9.9.9"), ip_number("10.0.0.1")], np.uint32)
+    assert plan.locals_of(asked, np.array([6881, 6881], np.uint16)).tolist() == [0, -1]
+    with pytest.raises(IndexError):
+        plan.addresses_of(np.array([1], np.int64))

@@ -76,6 +76,15 @@ def test_each_fault_is_one_clear_line(change: dict[str, object], words: list[str
     assert all("\n" not in line for line in problems)
 
 
+def test_a_crawl_needs_no_monitors() -> None:
+    config = parse({**LAB, "addresses": {"crawler": "127.99.0.1:20881"}})  # the default port of monitors, too
+    validate(config, crawl_only=True)
+    assert config.plan(crawl_only=True).pairs == 0
+    bad = parse({**LAB, "addresses": {"crawler": "224.0.0.1:20881"}})
+    with pytest.raises(ConfigError, match=r"addresses: .*224\.0\.0\.1"):
+        validate(bad, crawl_only=True)
+
+
 def test_all_faults_are_told_at_once() -> None:
     problems = problems_of({**LAB, "zone": "zz/6", "duration": "", "seed": -3})
     assert len(problems) == 3
