@@ -16,17 +16,18 @@ class Admission:
     """Lets nodes wait for a monitor or counts why not:
     own_address, bad_address, outside_zone, unstable_id, waiting_full.
 
-    Both memories are bounded by `max_waiting`; the oldest is forgotten first.
+    Both memories are bounded by `max_monitors`; the oldest is forgotten first (of the silent ones: silent_forgotten).
     """
 
     def __init__(self, zone: Zone, pool: AddressPool, settings: FleetSettings, counters: Counters) -> None:
-        self.waiting = WaitingList(settings.attach_rate, settings.max_waiting)
+        self.waiting = WaitingList(settings.attach_rate, max(settings.max_waiting, settings.max_monitors))
         self._zone = zone
         self._pool = pool
         self._settings = settings
         self._counters = counters
         self._unstable: dict[int, None] = {}  # addresses that changed their ID too often
-        self._silent: dict[int, Target] = {}  # given up; the crawl may see them again without calling them new
+        # given up, with the time of peace for them; the crawl may see them again without calling them new
+        self._silent: dict[int, tuple[Target, int]] = {}
 
     def meet(self, now_ns: int, target: Target) -> None:
         """A node answers at this address, which has no monitor."""
@@ -39,7 +40,8 @@ class Admission:
         """The node of a monitor just ended has another ID now."""
         target = replace(target, node_id=node_id, found_ns=now_ns, moves=0, changes=target.changes + 1)
         if target.changes > self._settings.max_id_changes:
-            self._bound(self._unstable)
+            if len(self._unstable) >= self._settings.max_monitors:
+                del self._unstable[next(iter(self._unstable))]
             self._unstable[target.address] = None
         self._admit(now_ns, target)
 
@@ -48,23 +50,33 @@ class Admission:
         waiting, silent = self.waiting.get(address), self._silent.get(address)
         if waiting and node_id in (b"", waiting.node_id):
             self.waiting.discard(address)
-        if silent and node_id in (b"", silent.node_id):
+        if silent and node_id in (b"", silent[0].node_id):
             del self._silent[address]
 
-    def silent(self, target: Target) -> None:
-        """Remember a target given up as silent."""
-        self._bound(self._silent)
-        self._silent[target.address] = target
+    def silent(self, target: Target, retry_ns: int) -> None:
+        """Remember a target given up as silent; it gets no other try before `retry_ns`."""
+        if len(self._silent) >= self._settings.max_monitors:
+            del self._silent[next(iter(self._silent))]
+            self._counters.add("silent_forgotten")
+        self._silent[target.address] = (target, retry_ns)
 
-    def seen(self, now_ns: int, ip: int, port: int) -> None:
-        """The crawl had an answer from this address: if its node was given up as silent, it gets another try."""
-        target = self._silent.pop(address_key(ip, port), None)
-        if target is not None:
-            self._admit(now_ns, replace(target, found_ns=now_ns))
+    def seen(self, now_ns: int, node_id: bytes, ip: int, port: int) -> None:
+        """The crawl had an answer from this address, which has no monitor: its node gets another try.
 
-    def _bound(self, memory: dict[int, None] | dict[int, Target]) -> None:
-        if len(memory) >= self._settings.max_waiting:
-            del memory[next(iter(memory))]
+        It was given up as silent, or refused when it was found, for the crawl calls a node new only once. Without its
+        ID (b"") only the first kind is known.
+        """
+        address = address_key(ip, port)
+        if self.waiting.get(address) or address in self._unstable:
+            return
+        known, retry_ns = self._silent.get(address, (None, 0))
+        if known and node_id in (b"", known.node_id):
+            if now_ns >= retry_ns:
+                del self._silent[address]
+                self._admit(now_ns, replace(known, found_ns=now_ns))
+        elif self._zone.contains(node_id) and not self._pool.is_own(ip, port):
+            self._silent.pop(address, None)
+            self._admit(now_ns, Target(node_id, ip, port, 0, now_ns))
 
     def _admit(self, now_ns: int, target: Target) -> None:
         refusal = ""

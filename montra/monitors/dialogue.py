@@ -83,16 +83,16 @@ class Dialogue:
         if reply.sender_id and reply.sender_id != table.target(row):
             return Heard(other_id=reply.sender_id)
         self._counters.add("replies" if reply.type == "reply" else "error_replies")
-        introduced = table.round[row] != Round.KEEP_ALIVE and table.heard_ns[row] < table.round_ns[row]
+        first_word = table.round[row] == Round.FIRST and not table.heard_ns[row]
         self._alive(now_ns, row)
         if reply.contacts and self._roster.contact(row) in reply.contacts:
             self._visibility.told(now_ns, row)
-        if introduced and reply.type == "reply" and table.state[row] != State.VISIBLE:
+        if first_word and reply.type == "reply" and table.state[row] != State.VISIBLE:
             return self._greet(now_ns, row, reply.version)
         return _NOTHING
 
     def _greet(self, now_ns: int, row: int, version: bytes) -> Heard:
-        """The first word of the target since its introduction began is a reply, and it does not hand us out yet."""
+        """The first word of the target ever, to our first round, is a reply, and it does not hand us out yet."""
         greeting = self._overlay.greeting(self._roster.table.monitor(row), version)
         if greeting is None or not self._timetable.allows(now_ns, row):
             return _NOTHING
@@ -100,11 +100,11 @@ class Dialogue:
         return Heard(greeting)
 
     def _ask(self, now_ns: int, row: int) -> None:
-        """The node queried us under another ID: its reply to an introduction will tell, unless one is under way."""
+        """The node queried us under another ID: its reply to a query will tell, unless one is under way."""
         table = self._roster.table
         self._counters.add("foreign_id_query")
         if table.round[row] == Round.KEEP_ALIVE and table.step[row] == 0:
-            self._timetable.again(now_ns, row, 0)
+            self._timetable.ask(now_ns, row)
 
     def _alive(self, now_ns: int, row: int) -> None:
         table = self._roster.table

@@ -6,12 +6,12 @@ each speaks; dialogue, what it answers (its own target, nobody else); visibility
 strangers become captures by array operations alone.
 
 Counters. Nodes: found, own_address, bad_address, outside_zone, unstable_id, waiting_full, sybil; refused for now, they
-wait: max_monitors, pool_exhausted. Received: captured, captured_from_target, late (of those: for a monitor that
-lingers), idle_local (no monitor there), stranger_other, late_target, target_limited, malformed_*,
-unmatched_reply, foreign_id_query, replies, error_replies, target_queries (not answered), answered_queries. Sent:
-introductions, greetings, keep_alives. Life: attached, accepted, visible_by_reply, visible_by_view, not_visible,
-dropped, visible_gaps_merged, probes, no_other_address, and how attachments ended: changed_id, moved, silent, gone,
-sealed.
+wait: max_monitors, pool_exhausted; forgotten: silent_forgotten. Received: captured, captured_from_target, late (of
+those: for a monitor that lingers), idle_local (no monitor there), stranger_other, late_target, target_limited,
+malformed_*, unmatched_reply, foreign_id_query, replies, error_replies, target_queries (not answered), answered_queries.
+Sent: introductions, greetings, keep_alives. Life: attached, accepted, visible_by_reply, visible_by_view, not_visible,
+dropped, visible_gaps_merged, probes, no_other_address, blackout (rounds held against nobody), gone_ignored, and how
+attachments ended: changed_id, moved, silent, gone, sealed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from montra.monitors.admission import Admission
 from montra.monitors.capture import capture
 from montra.monitors.dialogue import Dialogue
 from montra.monitors.pool import AddressPool
+from montra.monitors.probes import Probes
 from montra.monitors.roster import Roster, Target, address_key
-from montra.monitors.settings import FleetSettings
+from montra.monitors.settings import FleetSettings, nanoseconds
 from montra.monitors.table import State
 from montra.monitors.timetable import Timetable
 from montra.monitors.visibility import Visibility
@@ -58,7 +59,8 @@ class Fleet:
         self._zone = zone
         self._pool = pool
         self._roster = Roster(pool, overlay.id_bytes, self.settings, self.counters)
-        self._timetable = Timetable(self._roster.table, self.settings, rng)
+        self._timetable = Timetable(self._roster.table, self.settings, rng, self.counters)
+        self._probes = Probes(self._roster.table, self.settings.max_probes_per_s)
         self._visibility = Visibility(self._roster, self._timetable, self.settings, self.counters)
         self._dialogue = Dialogue(overlay, self._roster, self._timetable, self._visibility, self.counters)
         self._admission = Admission(zone, pool, self.settings, self.counters)
@@ -86,17 +88,29 @@ class Fleet:
         self._admission.forget(address_key(ip, port), old_id)
 
     def gone(self, now_ns: int, node_id: bytes, ip: int, port: int) -> None:
-        """The crawl lost this node: its monitor ends."""
+        """The crawl lost this node: its monitor ends, unless the node spoke to it lately and it can ask for itself."""
         row = self._roster.row_of(ip, port)
         if row >= 0 and self._roster.table.target(row) == node_id:
+            heard_ns = int(self._roster.table.heard_ns[row])
+            if heard_ns and now_ns - heard_ns < 1.5 * nanoseconds(self.settings.keep_alive_s):
+                self.counters.add("gone_ignored")
+                self._timetable.doubt(now_ns, row)
+                self._timetable.arm(now_ns, np.array([row]))
+                return
             self._end(now_ns, row, "gone")
         self._admission.forget(address_key(ip, port), node_id)
 
-    def own_view(self, now_ns: int, ip: int, port: int, own: tuple[tuple[bytes, int, int], ...]) -> None:
-        """A target told the crawler whom it hands out near its own ID; `own` are our contacts (ID, ip, port) in it."""
+    def own_view(
+        self, now_ns: int, ip: int, port: int, own: tuple[tuple[bytes, int, int], ...], node_id: bytes = b""
+    ) -> None:
+        """A node told the crawler whom it hands out near its own ID; `own` are our contacts (ID, ip, port) in it.
+
+        Given its ID, it gets a monitor if it has none and does not wait for one yet.
+        """
         row = self._roster.row_of(ip, port)
         if row < 0:
-            self._admission.seen(now_ns, ip, port)
+            if self._roster.at_ip(ip) < self.settings.max_ids_per_ip:
+                self._admission.seen(now_ns, node_id, ip, port)
         elif self._visibility.view(now_ns, row, own):
             self._move(now_ns, row)
 
@@ -134,7 +148,8 @@ class Fleet:
             self._roster.give_back(row)
         if len(due.over):
             self._waiting.unblock()
-        self._roster.table.probing[due.probe] = True
+        self._probes.want(now_ns, due.probe)
+        self._probes.grant(now_ns)
         outgoing = self._send(now_ns, due.introduce, introduce=True) + self._send(
             now_ns, due.keep_alive, introduce=False
         )
@@ -144,7 +159,7 @@ class Fleet:
 
     def due(self, now_ns: int) -> int:
         """Return when `tick` has something to do next (perhaps now, never before), 2**63 - 1 for never."""
-        return max(now_ns, min(self._timetable.next_ns(), self._waiting.due_ns()))
+        return max(now_ns, min(self._timetable.next_ns(), self._waiting.due_ns(), self._probes.due_ns()))
 
     # What others ask
 
@@ -153,10 +168,9 @@ class Fleet:
         return self._roster.take_changed()
 
     def take_probes(self) -> list[tuple[int, int, bytes]]:
-        """Return the targets (ip, port, node ID) that the crawler should ask for a view now."""
+        """Return the targets (ip, port, node ID) that the crawler should ask for a view now; after each `tick`."""
         table = self._roster.table
-        rows = np.flatnonzero(table.probing)
-        table.probing[rows] = False
+        rows = self._probes.take()
         self.counters.add("probes", len(rows))
         return [(int(table.target_ip[row]), int(table.target_port[row]), table.target(row)) for row in rows.tolist()]
 
@@ -171,18 +185,6 @@ class Fleet:
         """Count monitors by state; "waiting" are targets found that have none yet."""
         counts = np.bincount(self._roster.table.state, minlength=len(State)).tolist()
         return {state.name.lower(): counts[state] for state in State} | {"waiting": len(self._waiting)}
-
-    def states_by_version(self) -> dict[int, dict[str, int]]:
-        """Count attached monitors by their target's client version and state: which clients hand a monitor out."""
-        table = self._roster.table
-        rows = table.attached()
-        pairs, counts = np.unique(
-            np.stack([table.version[rows], table.state[rows]], axis=1), axis=0, return_counts=True
-        )
-        found: dict[int, dict[str, int]] = {}
-        for (version, state), n in zip(pairs.tolist(), counts.tolist(), strict=True):
-            found.setdefault(version, {})[State(state).name.lower()] = n
-        return found
 
     def keep_alive_lateness_s(self, share: float = 0.99) -> float:
         """Return the lateness in seconds that this share of recent keep-alives did not exceed."""
@@ -241,14 +243,26 @@ class Fleet:
         return True
 
     def _give_up(self, now_ns: int, row: int) -> None:
-        """The target is silent. If the crawl still sees it, only this monitor is unheard: try another address."""
+        """The target is silent. If the crawl still sees it, only this monitor is unheard: try another address.
+
+        If the crawl lost it too, it is gone. Whoever else is given up gets another try when the crawl sees it; after
+        `max_moves` of them, not for long.
+        """
         table = self._roster.table
+        if table.doubted[row]:
+            self._end(now_ns, row, "gone")
+            return
+        target, retry_ns = self._roster.target(row), now_ns
         if table.seen_ns[row] > table.heard_ns[row]:
-            if not self._move(now_ns, row):
-                self._end(now_ns, row, "silent")
-        else:
-            self._admission.silent(self._roster.target(row))
-            self._end(now_ns, row, "silent")
+            if self._move(now_ns, row):
+                return
+            if target.moves < self.settings.max_moves:
+                target = replace(target, moves=target.moves + 1)
+            else:
+                target = replace(target, moves=0)
+                retry_ns += nanoseconds(self.settings.retry_silent_s)
+        self._admission.silent(target, retry_ns)
+        self._end(now_ns, row, "silent")
 
     # Packets
 

@@ -52,6 +52,7 @@ class Roster:
         self._max_intervals = settings.max_visible_intervals
         self._counters = counters
         self._row_of: dict[int, int] = {}
+        self._at_ip: dict[int, int] = {}
         self._row_at_local = np.full(1, -1, np.int32)
         self._tried: dict[int, frozenset[int]] = {}  # of the few that moved or changed their ID
         self._past: dict[int, list[tuple[int, int]]] = {}  # of the few that were visible before
@@ -73,7 +74,7 @@ class Roster:
 
     def at_ip(self, ip: int) -> int:
         """Return how many targets at this IP have a monitor."""
-        return int(np.count_nonzero(self.table.target_ip[self.table.attached()] == ip))
+        return self._at_ip.get(ip, 0)
 
     def attach(self, target: Target, local: int) -> int:
         """Give a target a monitor at an acquired local address and return its row; the table must not be full."""
@@ -92,6 +93,7 @@ class Roster:
         table.local[row] = local
         self._hold(local, row)
         self._row_of[target.address] = row
+        self._at_ip[target.ip] = self._at_ip.get(target.ip, 0) + 1
         if target.tried:
             self._tried[row] = target.tried
         self.mark(row)
@@ -107,7 +109,11 @@ class Roster:
         table.reason[row] = REASONS.index(reason)
         table.send_ns[row] = table.probe_ns[row] = NEVER
         table.probing[row] = False
-        del self._row_of[address_key(table.target_ip[row], table.target_port[row])]
+        ip = int(table.target_ip[row])
+        del self._row_of[address_key(ip, table.target_port[row])]
+        self._at_ip[ip] -= 1
+        if not self._at_ip[ip]:
+            del self._at_ip[ip]
         self._ended.append(self._attachment(row))
         table.changed[row] = False
         self._past.pop(row, None)

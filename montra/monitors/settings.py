@@ -7,27 +7,34 @@ from dataclasses import dataclass, fields
 #: Small counts have a byte each in the table.
 _MAX_COUNT = 200
 
+#: Introductions to one target in its first `early_s` (mldht throttles who sends more).
+EARLY_INTRODUCTIONS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class FleetSettings:
     """Settings of a fleet; raises ValueError in one clear line.
 
     max_monitors: rows at most, those that linger included. attach_rate: new monitors a second. max_waiting: targets
-    that may wait for a monitor. max_ids_per_ip: targets taken at one IP; more is a sybil pattern. max_id_changes: an
-    address whose node changes its ID more often is left alone (libtorrent changes once or twice after its start).
+    that may wait for a monitor, or max_monitors if that is more. max_ids_per_ip: targets taken at one IP; more is a
+    sybil pattern. max_id_changes: an address whose node changes its ID more often is left alone (libtorrent changes
+    once or twice after its start).
 
     tick_s: grain of all timers; a timer is never early and less than one tick late. second_introduction_s: libtorrent
-    shows a peer at its second query. repeat_s, repeats: further introductions while the target stays mute; more than
-    four would make mldht throttle us. reply_timeout_s: when a query counts as unanswered. reintroduce_s: waits before
-    the 1st, 2nd, ... re-introduction of a monitor that is not handed out or whose target is mute; the last one repeats.
-    max_failures: rounds without an answer in a row before the target is given up as silent.
+    shows a peer at its second query. repeat_s, repeats: further introductions while the target stays mute. early_s:
+    time after the first introduction in which no more than four are sent, since more make mldht throttle us.
+    reply_timeout_s: when a query counts as unanswered. reintroduce_s: waits before the 1st, 2nd, ... re-introduction of
+    a monitor that is not handed out or whose target is mute; the last one repeats. max_failures: rounds without an
+    answer in a row before the target is given up as silent. retry_silent_s: peace for a target that answers the crawl
+    but none of our addresses.
 
-    verify_delay_s: an own view earlier than this after an introduction proves nothing. absent_views: views without the
-    monitor, in a row, that end a visible interval (one reply may leave anybody out). view_every_s: ask for a view when
-    the crawl brought none for so long. probe_retry_s: first wait for a probe's answer, doubled each time.
-    move_after: failed verifications before another address is tried; with the default waits 6 of them take 142 s,
-    longer than uTorrent's quarantine of 120 s. max_moves: addresses tried beyond the first. max_visible_intervals: kept
-    for an attachment; of more, the two with the shortest gap become one.
+    verify_delay_s: an own view earlier than this after an introduction proves nothing. quarantine_s: time after the
+    first introduction before which nobody is moved for hiding us, and uTorrent not even looked at: it hands nobody out
+    for 120 s. absent_views: views without the monitor, in a row, that end a visible interval (one reply may leave
+    anybody out). view_every_s: ask for a view when the crawl brought none for so long; doubled for each in vain.
+    max_probes_per_s: views asked for a second, by all monitors together. move_after: failed verifications before
+    another address is tried. max_moves: addresses tried beyond the first. max_visible_intervals: kept for an
+    attachment; of more, the two with the shortest gap become one.
 
     keep_alive_s, keep_alive_jitter: interval, and the share of it by which each one is varied either way. linger_s: how
     long an ended monitor keeps its address and its ears: a lookup's copies may come late (Mainline repeats for 60 s),
@@ -43,15 +50,18 @@ class FleetSettings:
     tick_s: float = 0.1
     second_introduction_s: float = 0.2
     repeat_s: float = 5.0
-    repeats: int = 4
+    repeats: int = 2
+    early_s: float = 120.0
     reply_timeout_s: float = 5.0
-    reintroduce_s: tuple[float, ...] = (2.0, 5.0, 15.0, 60.0, 60.0, 300.0)
-    max_failures: int = 6
+    reintroduce_s: tuple[float, ...] = (15.0, 60.0, 60.0, 300.0, 900.0)
+    max_failures: int = 4
+    retry_silent_s: float = 3600.0
     verify_delay_s: float = 2.0
+    quarantine_s: float = 130.0
     absent_views: int = 2
     view_every_s: float = 600.0
-    probe_retry_s: float = 15.0
-    move_after: int = 6
+    max_probes_per_s: float = 50.0
+    move_after: int = 4
     max_moves: int = 2
     max_visible_intervals: int = 64
     keep_alive_s: float = 360.0
@@ -74,7 +84,9 @@ class FleetSettings:
             raise ValueError(f"keep_alive_jitter must be a share below 1: {self.keep_alive_jitter}")
         if self.second_introduction_s >= self.repeat_s:
             raise ValueError("second_introduction_s must be shorter than repeat_s")
-        for name in ("max_failures", "move_after", "absent_views", "repeats", "max_moves", "max_id_changes"):
+        if self.repeats > EARLY_INTRODUCTIONS - 2:
+            raise ValueError(f"repeats must be at most {EARLY_INTRODUCTIONS - 2}: {self.repeats}")
+        for name in ("max_failures", "move_after", "absent_views", "max_moves", "max_id_changes"):
             if getattr(self, name) > _MAX_COUNT:
                 raise ValueError(f"{name} must be at most {_MAX_COUNT}: {getattr(self, name)}")
 

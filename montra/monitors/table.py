@@ -50,9 +50,11 @@ _COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
     ("moves", np.uint8),
     ("changes", np.uint8),
     ("probes", np.uint8),
+    ("introductions", np.uint8),
     ("reason", np.uint8),
     ("judged", np.bool_),
     ("probing", np.bool_),
+    ("doubted", np.bool_),
     ("changed", np.bool_),
     ("target_port", np.uint16),
     ("local", np.int32),
@@ -73,6 +75,7 @@ _COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
     ("allowed_ns", np.int64),
     ("send_ns", np.int64),
     ("probe_ns", np.int64),
+    ("wanted_ns", np.int64),
 )
 
 
@@ -80,13 +83,14 @@ class MonitorTable:
     """Columns of monitors; times in nanoseconds, 0 = has not happened, NEVER = no timer.
 
     target_id uint8[rows, L]; target_ip/target_port; local: index of the monitor's own address; number: the
-    attachment's; version: the target's `v` as a number. round, step: place in the timetable, begun at round_ns, last
-    introduction at sent_ns; send_ns, probe_ns: next query, next wish for a view; transaction, outstanding: of the
-    queries sent in this round, and how many of them are unanswered. failures: rounds unanswered in a row; unseen:
-    verifications failed in a row; judged: the last introduction's success was looked at; absent, absent_ns: views
-    without us since the last one with us, and the first of them; probing, probes: a view is wanted, asked for so often
-    in vain; heard_ns, seen_ns: last sign of life to us, to the crawler; allowed_ns: when the target's packet allowance
-    is whole again; moves, changes: addresses tried before, ID changes seen; changed: not yet reported.
+    attachment's; version: the target's `v` as a number. introductions: sent so far, 255 at most. round, step: place in
+    the timetable, begun at round_ns, last introduction at sent_ns; send_ns, probe_ns: next query, next wish for a view;
+    transaction, outstanding: of the queries sent in this round, and how many of them are unanswered. failures: rounds
+    unanswered in a row; unseen: verifications failed in a row; judged: the last introduction's success was looked at;
+    absent, absent_ns: views without us since the last one with us, and the first of them; probing, wanted_ns, probes: a
+    view is wanted, since when, asked for so often in vain; heard_ns, seen_ns: last sign of life to us, to the crawler;
+    allowed_ns: when the target's packet allowance is whole again; moves, changes: addresses tried before, ID changes
+    seen; doubted: the crawl lost the target since it last answered anybody; changed: not yet reported.
     """
 
     state: NDArray[np.uint8]
@@ -99,9 +103,11 @@ class MonitorTable:
     moves: NDArray[np.uint8]
     changes: NDArray[np.uint8]
     probes: NDArray[np.uint8]
+    introductions: NDArray[np.uint8]
     reason: NDArray[np.uint8]
     judged: NDArray[np.bool_]
     probing: NDArray[np.bool_]
+    doubted: NDArray[np.bool_]
     changed: NDArray[np.bool_]
     target_port: NDArray[np.uint16]
     local: NDArray[np.int32]
@@ -122,6 +128,7 @@ class MonitorTable:
     allowed_ns: NDArray[np.int64]
     send_ns: NDArray[np.int64]
     probe_ns: NDArray[np.int64]
+    wanted_ns: NDArray[np.int64]
     target_id: NDArray[np.uint8]
 
     def __init__(self, id_bytes: int, max_rows: int) -> None:

@@ -2,14 +2,17 @@
 
 All rows due at a tick are advanced together. A row's queries come in rounds:
 
-    FIRST       two introductions 200 ms apart (libtorrent shows a peer at its second query), then one every 5 s, four
-                at most, until the target answers, queries us, or is seen handing us out
-    AGAIN       the same pair without repeats: after a round without an answer, or when a view lacked us
+    FIRST       two introductions 200 ms apart (libtorrent shows a peer at its second query), then two more, 5 s apart,
+                until the target answers, queries us, or is seen handing us out
+    AGAIN       the same pair without repeats: after a round without an answer, or when a view lacked us; put off to
+                the end of the target's first two minutes if more than four introductions would fall into these
     KEEP_ALIVE  one query, every six minutes or so
 
 A round without an answer is a failure; the next round is AGAIN after a longer wait each time, and after a fixed number
-of failures in a row the row is reported as silent. All queries of a round carry one transaction, so that a slow answer
-to the first still counts. What goes to one target, answers included, is charged to its allowance of a packet a second.
+of failures in a row the row is reported as silent. But if eight rounds in a row and all through two reply time-outs
+nobody at all was heard, it is we who cannot hear: rounds are then put off and held against no target (blackout). All
+queries of a round carry one transaction, so that a slow answer to the first still counts. What goes to one target,
+answers included, is charged to its allowance of a packet a second.
 """
 
 from __future__ import annotations
@@ -20,11 +23,15 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from montra.monitors.settings import FleetSettings, nanoseconds
+from montra.datagrams import Counters
+from montra.monitors.settings import EARLY_INTRODUCTIONS, FleetSettings, nanoseconds
 from montra.monitors.table import MonitorTable, Round, State
 from montra.monitors.wheel import Rows, TimerWheel
 
 _LATENESS_KEPT = 4096
+_BLACKOUT_ROWS = 8  # too small a fleet may well be silent as a whole; as many rounds unanswered make a blackout
+_MAX_DOUBLINGS = 6
+_UTORRENT = int.from_bytes(b"UT", "big")
 
 
 @dataclass(slots=True)
@@ -41,8 +48,9 @@ class Due:
 class Timetable:
     """Timers and rounds of the rows of a table. `arm` must follow every change of a row's send_ns or probe_ns."""
 
-    def __init__(self, table: MonitorTable, settings: FleetSettings, rng: Random) -> None:
+    def __init__(self, table: MonitorTable, settings: FleetSettings, rng: Random, counters: Counters) -> None:
         self._table = table
+        self._counters = counters
         self._rng = rng
         self._settings = settings
         self._wheel = TimerWheel(table.rows, nanoseconds(settings.tick_s))
@@ -53,12 +61,15 @@ class Timetable:
         self._keep_alive = nanoseconds(settings.keep_alive_s)
         self._verify = nanoseconds(settings.verify_delay_s)
         self._view_every = nanoseconds(settings.view_every_s)
-        self._probe_retry = nanoseconds(settings.probe_retry_s)
+        self._early = nanoseconds(settings.early_s)
+        self._quarantine = nanoseconds(settings.quarantine_s)
         self._linger = nanoseconds(settings.linger_s)
         self._packet = nanoseconds(settings.packet_interval_s)
         self._burst = self._packet * settings.packet_burst
         self._late = np.zeros(_LATENESS_KEPT, np.int64)
         self._lates = 0
+        self._heard_ns = 0  # last sign of life of any target
+        self._unheard = 0  # rounds unanswered since then
 
     def next_ns(self) -> int:
         """Return when `fire` has something to do next, NEVER if no row waits for anything."""
@@ -84,15 +95,29 @@ class Timetable:
         self._table.send_ns[row] = now_ns + self._linger
 
     def again(self, now_ns: int, row: int, failed: int) -> None:
-        """Plan another introduction; `failed` = how often the last ones failed in a row (0: at once)."""
-        wait = int(self._waits[min(failed, len(self._waits)) - 1]) if failed else 0
-        self._plan(row, Round.AGAIN, now_ns + wait)
+        """Plan another introduction; `failed` = how often the last ones failed in a row, at least once."""
+        wait = int(self._waits[min(failed, len(self._waits)) - 1])
+        self._plan_again(np.array([row]), np.array([now_ns + wait], np.int64))
+
+    def ask(self, now_ns: int, row: int) -> None:
+        """Let the next keep-alive come at once: its reply tells whether the node is there, and under which ID."""
+        self._plan(row, Round.KEEP_ALIVE, now_ns)
+
+    def doubt(self, now_ns: int, row: int) -> None:
+        """The crawl lost the target: ask it ourselves at once, and let one more unanswered round be the last."""
+        table = self._table
+        table.doubted[row] = True
+        table.failures[row] = self._settings.max_failures - 1
+        if table.step[row] == 0 and table.round[row] == Round.KEEP_ALIVE:
+            self.ask(now_ns, row)
 
     def heard(self, now_ns: int, row: int) -> None:
         """Note a sign of life from the target: whatever waited for one slows down to keep-alives."""
         table = self._table
         table.heard_ns[row] = now_ns
         table.failures[row] = 0
+        table.doubted[row] = False
+        self._heard_ns, self._unheard = now_ns, 0
         step, kind = int(table.step[row]), int(table.round[row])
         if step == 0:
             # Waiting to begin a round. A keep-alive comes at its time; an introduction is still wanted if it is for
@@ -106,12 +131,15 @@ class Timetable:
     def accepted(self, now_ns: int, row: int) -> None:
         """Plan the first look whether the target hands the monitor out (after the pair, if that is not complete)."""
         if self._table.step[row] != 1 or self._table.round[row] == Round.KEEP_ALIVE:
-            self._table.probe_ns[row] = now_ns + self._verify
+            self._look(now_ns, np.array([row]))
 
     def shown(self, now_ns: int, row: int) -> None:
-        """Note that the target hands the monitor out: introductions end."""
+        """Note that the target hands the monitor out: introductions end.
+
+        Keep-alives go on from the last round, lest a target that shows and hides us by turns hear nothing at all.
+        """
         if self._table.round[row] != Round.KEEP_ALIVE and self._table.step[row] != 1:
-            self._plan(row, Round.KEEP_ALIVE, now_ns + self._interval())
+            self._plan(row, Round.KEEP_ALIVE, max(now_ns, int(self._table.round_ns[row]) + self._interval()))
 
     def viewed(self, now_ns: int, row: int) -> None:
         """Note that a view of the target came: the next one is asked for only if the crawl brings none for long."""
@@ -132,7 +160,12 @@ class Timetable:
     def verifiable(self, now_ns: int, row: int) -> bool:
         """Tell whether a view without the monitor says that its last introduction failed."""
         table = self._table
-        return not table.judged[row] and now_ns >= int(table.sent_ns[row]) + self._verify
+        soon = int(self._soonest(np.array([row]))[0])
+        return not table.judged[row] and now_ns >= max(soon, int(table.sent_ns[row]) + self._verify)
+
+    def patient(self, now_ns: int, row: int) -> bool:
+        """Tell whether the target had time enough to hand the monitor out."""
+        return now_ns >= int(self._table.introduced_ns[row]) + self._quarantine
 
     def fire(self, now_ns: int, fresh: Rows) -> Due:
         """Advance all rows whose timer is due, and those `fresh` ones that have none yet."""
@@ -143,9 +176,8 @@ class Timetable:
         ended = table.state[rows] == State.LINGERING
         over, rows = rows[ended], rows[~ended]
         probe = rows[table.probe_ns[rows] <= now_ns]
-        waits = self._probe_retry << np.minimum(table.probes[probe], 20).astype(np.int64)
-        table.probe_ns[probe] = now_ns + np.minimum(waits, self._view_every)
-        table.probes[probe] = np.minimum(table.probes[probe], 20) + 1
+        table.probe_ns[probe] = now_ns + (self._view_every << table.probes[probe].astype(np.int64))
+        table.probes[probe] = np.minimum(table.probes[probe] + 1, _MAX_DOUBLINGS)
         introduce, keep_alive, silent = self._speak(now_ns, rows[table.send_ns[rows] <= now_ns])
         self.arm(now_ns, rows)
         return Due(introduce, keep_alive, probe, silent, over)
@@ -179,25 +211,49 @@ class Timetable:
         table.send_ns[rows] = next_ns
         calm = rows[second & good]
         self._plan(calm, Round.KEEP_ALIVE, now_ns + np.array([self._interval() for _ in calm], np.int64))
-        verify = rows[second & (table.accepted_ns[rows] > 0)]
-        table.probe_ns[verify] = now_ns + self._verify
+        self._look(now_ns, rows[second & (table.accepted_ns[rows] > 0)])
 
         introduce, keep_alive = rows[send & ~keep], rows[send & keep]
         self._sent(now_ns, introduce)
         self._sent(now_ns, keep_alive)
         table.sent_ns[introduce] = now_ns
         table.judged[introduce] = False
+        table.introductions[introduce] = np.minimum(table.introductions[introduce], 254) + 1
         return introduce, keep_alive, self._failed(now_ns, rows[unanswered])
 
     def _failed(self, now_ns: int, rows: Rows) -> Rows:
         """Count a round without an answer; returns the rows that had too many."""
+        known = self._table.heard_ns[rows] > 0
+        if known.any() and self._blackout(now_ns, int(np.count_nonzero(known))):
+            unheard, rows = rows[known], rows[~known]
+            self._counters.add("blackout", len(unheard))
+            intervals = np.array([self._interval() for _ in unheard], np.int64)
+            self._plan_again(unheard, now_ns + intervals)
         failures = self._table.failures[rows] + 1
         self._table.failures[rows] = failures
         silent = failures >= self._settings.max_failures
         retry = rows[~silent]
         waits = self._waits[np.minimum(failures[~silent], len(self._waits)) - 1]
-        self._plan(retry, Round.AGAIN, now_ns + waits)
+        self._plan_again(retry, now_ns + waits)
         return rows[silent]
+
+    def _blackout(self, now_ns: int, rounds: int) -> bool:
+        """Tell, these rounds being unanswered too, whether it is all targets that we do not hear."""
+        self._unheard += rounds
+        return (
+            self._unheard >= _BLACKOUT_ROWS
+            and now_ns >= self._heard_ns + 2 * self._timeout
+            and len(self._table.attached()) >= _BLACKOUT_ROWS
+        )
+
+    def _soonest(self, rows: Rows) -> NDArray[np.int64]:
+        """Return before when a view of these targets proves nothing, 0 for most: uTorrent's quarantine."""
+        quarantined = self._table.version[rows] >> 16 == _UTORRENT
+        return np.where(quarantined, self._table.introduced_ns[rows] + self._quarantine, 0)
+
+    def _look(self, now_ns: int, rows: Rows) -> None:
+        """Plan a look whether these targets hand their monitors out."""
+        self._table.probe_ns[rows] = np.maximum(now_ns + self._verify, self._soonest(rows))
 
     def _begin_round(self, now_ns: int, rows: Rows) -> None:
         table = self._table
@@ -215,6 +271,14 @@ class Timetable:
         """Draw the time to the next keep-alive."""
         jitter = self._settings.keep_alive_jitter * (2 * self._rng.random() - 1)
         return int(self._keep_alive * (1 + jitter))
+
+    def _plan_again(self, rows: Rows, send_ns: NDArray[np.int64]) -> None:
+        """Let another introduction begin at a time, or later if the target's first minutes have had enough of them."""
+        table = self._table
+        full = table.introductions[rows] > EARLY_INTRODUCTIONS - 2
+        self._plan(
+            rows, Round.AGAIN, np.where(full, np.maximum(send_ns, table.introduced_ns[rows] + self._early), send_ns)
+        )
 
     def _plan(self, rows: Rows | int, kind: Round, send_ns: NDArray[np.int64] | int) -> None:
         """Let a round of this kind begin at a time."""

@@ -36,6 +36,7 @@ class Visibility:
         """Take a view in, `own` = our contacts in it; True asks for another address for this monitor."""
         table = self._roster.table
         table.seen_ns[row] = now_ns
+        table.doubted[row] = False
         move = False
         if self._roster.contact(row) in own:
             table.unseen[row] = table.absent[row] = 0
@@ -74,4 +75,4 @@ class Visibility:
         table.judged[row] = True
         table.unseen[row] = min(int(table.unseen[row]) + 1, 255)
         self._timetable.again(now_ns, row, int(table.unseen[row]))
-        return int(table.unseen[row]) >= self._settings.move_after
+        return int(table.unseen[row]) >= self._settings.move_after and self._timetable.patient(now_ns, row)

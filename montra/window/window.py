@@ -175,7 +175,7 @@ class Window:
             case NodeGone():
                 self.fleet.gone(now_ns, event.node_id, event.ip, event.port)
             case OwnView():
-                self.fleet.own_view(now_ns, event.ip, event.port, event.own)
+                self.fleet.own_view(now_ns, event.ip, event.port, event.own, event.node_id)
             case CrawlDone():
                 self.totals.crawls += 1
                 self.totals.last_crawl = event.row

@@ -79,7 +79,7 @@ def test_an_empty_batch_gives_no_captures(world: World) -> None:
 
 
 def test_a_monitor_that_ended_still_captures_while_it_lingers(world: World, krpc: Krpc) -> None:
-    node = world.attached(1)
+    node = world.attached(1, answers=False)
     local = world.local(node)
     data = krpc.query(b"get_peers", ASKER, b"aa", b"9:info_hash20:" + KEY)
     world.run(1)

@@ -114,7 +114,7 @@ def test_a_query_under_another_id_is_asked_about_not_believed(world: World, krpc
     number = world.attachment(node).number
     assert world.from_node(node, krpc.query(b"ping", b"\xa5" + bytes(19))) == []
     world.run(1)
-    assert world.times(node) == [0.0, 0.2, 10.0, 10.2]
+    assert world.times(node) == [0.0, 0.2, 10.0]
     assert world.attachment(node).number == number  # it was forged: the node still has its ID
     node.node_id = b"\xa5" + bytes(19)
     world.from_node(node, krpc.query(b"ping", node.node_id))

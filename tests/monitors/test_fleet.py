@@ -31,7 +31,7 @@ def test_same_inputs_and_seed_give_the_same_bytes(make_world: Callable[..., Worl
         world = make_world(seed=seed, keep_alive_s=20.0)
         for last in range(1, 30):
             world.found(world.node(last, answers=last % 3 > 0, lists=last % 5 == 0))
-        for step in range(100):
+        for step in range(250):
             world.run(1)
             for node in list(world.nodes.values())[step % 7 :: 7]:
                 world.view(node, listed=(node.ip + step) % 4 == 0)
@@ -234,16 +234,16 @@ def test_the_table_takes_little_memory() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_32000_targets_for_six_hours() -> None:
-    """Every target accepts, none is lost, keep-alives come in time, and a day's work takes minutes."""
+def test_32000_targets_for_an_hour() -> None:
+    """Every target accepts, none is lost, keep-alives come in time, and an hour's work takes a minute or less."""
     fleet = Fleet(Echo(), Zone.parse("a4/6"), ManyPool(), Random(1), FleetSettings())
     begun = process_time()
-    sent, seconds = live(fleet, ids(32_000), 6)
-    assert process_time() - begun < 300
-    assert seconds >= 6 * 3600
+    sent, seconds = live(fleet, ids(32_000), 1)
+    assert process_time() - begun < 100
+    assert seconds >= 3600
     assert fleet.states()["accepted"] == 32_000
     assert fleet.counters.counts["accepted"] == 32_000
     assert "silent" not in fleet.counters.counts
-    # one keep-alive in six minutes on average, two introductions, less the 128 s that attaching takes
-    assert sent == pytest.approx(32_000 * (2 + 6 * 10), rel=0.02)
+    # two introductions, and a keep-alive in six minutes: of ten, the last comes within the hour for a third
+    assert sent == pytest.approx(32_000 * (2 + 9.3), rel=0.02)
     assert fleet.keep_alive_lateness_s(1.0) < 0.1

@@ -36,7 +36,7 @@ def test_an_attachment_is_reported_when_it_changes_and_only_then(world: World) -
 def test_rows_and_addresses_are_reused_after_lingering(make_world: Callable[..., World]) -> None:
     world = make_world(pool=3, max_monitors=3, linger_s=10.0)
     for life in range(20):
-        node = world.node(life + 1)
+        node = world.node(life + 1, answers=False)
         world.found(node)
         world.run(1)
         assert world.attachment(node).number == life + 1
@@ -61,7 +61,7 @@ def test_rows_and_addresses_are_reused_after_lingering(make_world: Callable[...,
 
 
 def test_a_node_that_comes_back_while_its_monitor_lingers_gets_a_new_one(world: World) -> None:
-    node = world.attached(1)
+    node = world.attached(1, answers=False)
     world.fleet.gone(world.now, node.node_id, node.ip, node.port)
     world.run(5)
     world.found(node)
@@ -76,14 +76,14 @@ def test_a_node_that_comes_back_while_its_monitor_lingers_gets_a_new_one(world: 
 def test_an_end_closes_the_open_interval(world: World) -> None:
     node = world.attached(1, lists=True)
     world.run(10)
-    world.fleet.gone(world.now, node.node_id, node.ip, node.port)
+    world.fleet.changed(world.now, node.node_id, b"\x01" + bytes(19), node.ip, node.port, False)
     attachment = world.attachment(node)
     assert attachment.visible == ((attachment.accepted_ns, world.now),)
-    assert (attachment.lost_ns, attachment.reason) == (world.now, "gone")
+    assert (attachment.lost_ns, attachment.reason) == (world.now, "changed_id")
 
 
 def test_sealing_ends_what_is_open_and_returns_all_not_yet_taken(world: World) -> None:
-    nodes = [world.attached(last, lists=last == 2) for last in (1, 2, 3)]
+    nodes = [world.attached(last, answers=last != 1, lists=last == 2) for last in (1, 2, 3)]
     world.run(5)
     world.collect()
     world.fleet.gone(world.now, nodes[0].node_id, nodes[0].ip, nodes[0].port)
@@ -105,13 +105,10 @@ def test_locals_outside_the_plan_have_no_monitor(world: World) -> None:
     assert roster.rows_at(locals_).tolist() == [-1, -1, 0, -1, -1, -1]
 
 
-def test_states_are_told_by_client_version(world: World) -> None:
-    assert world.fleet.states_by_version() == {}
-    for last, version in ((1, b"LT\x02\x01"), (2, b"LT\x02\x01"), (3, b"UT"), (4, b"")):
-        world.found(world.node(last, lists=last == 2), version)
+def test_targets_at_an_ip_are_counted(world: World) -> None:
+    node, roster = world.attached(1), world.fleet._roster
+    world.fleet.found(world.now, b"\xa5" + bytes(19), node.ip, node.port + 1)
     world.run(1)
-    assert world.fleet.states_by_version() == {
-        0x4C540201: {"accepted": 1, "visible": 1},
-        0x55540000: {"accepted": 1},
-        0: {"accepted": 1},
-    }
+    assert (roster.at_ip(node.ip), roster.at_ip(node.ip + 1)) == (2, 0)
+    world.fleet.seal(world.now)
+    assert roster.at_ip(node.ip) == 0

@@ -18,6 +18,8 @@ from montra.monitors.settings import FleetSettings, nanoseconds
         ({"keep_alive_jitter": 1.0}, "keep_alive_jitter must be a share below 1"),
         ({"second_introduction_s": 5.0}, "second_introduction_s must be shorter than repeat_s"),
         ({"max_failures": 201}, "max_failures must be at most 200: 201"),
+        ({"repeats": 3}, "repeats must be at most 2: 3"),
+        ({"max_probes_per_s": 0.0}, "max_probes_per_s must be positive: 0.0"),
         ({"max_moves": 300}, "max_moves must be at most 200: 300"),
     ],
 )

@@ -16,23 +16,21 @@ if TYPE_CHECKING:
 def test_a_mute_target_hears_the_whole_timetable_and_is_given_up(world: World) -> None:
     node = world.attached(1, answers=False)
     world.run(600)
-    times = world.times(node)
-    assert times[:6] == [0.0, 0.2, 5.0, 10.0, 15.0, 20.0]
-    # 5 s for the last answer, then pairs after 2, 5, 15, 60 and 60 s, each with 5 s for its answer
-    assert times[6:] == [27.0, 27.2, 37.2, 37.4, 57.4, 57.6, 122.6, 122.8, 187.8, 188.0]
+    # 5 s for the last answer; no fifth introduction in the first two minutes; then pairs after 60 and 60 s
+    assert world.times(node) == [0.0, 0.2, 5.0, 10.0, 120.0, 120.2, 185.2, 185.4, 250.4, 250.6]
     attachment = world.attachment(node)
     assert (attachment.reason, attachment.accepted_ns, attachment.visible) == ("silent", 0, ())
-    assert (attachment.lost_ns - attachment.introduced_ns) / 1e9 == pytest.approx(193.0)
+    assert (attachment.lost_ns - attachment.introduced_ns) / 1e9 == pytest.approx(255.6)
 
 
 def test_introductions_are_mainline_queries_for_the_monitors_own_id(world: World) -> None:
     node = world.attached(1, answers=False)
-    world.run(30)
+    world.run(130)
     monitor_id = node.node_id[:-1] + b"\x01"
     messages = [OVERLAY.parse(data) for _, data in node.queries]
     assert {(m.method, m.sender_id, m.key) for m in messages} == {("find_node", monitor_id, monitor_id)}
     transactions = [m.transaction for m in messages]
-    assert len(set(transactions[:6])) == 1  # one round
+    assert len(set(transactions[:4])) == 1  # one round
     assert len(set(transactions)) == 2
     assert {len(t) for t in transactions} == {4}
 
@@ -81,11 +79,11 @@ def test_a_missed_keep_alive_is_followed_by_introductions(make_world: Callable[.
     node = world.attached(1)
     world.run(59)
     node.answers = False
-    world.run(9)
-    assert world.times(node) == [0.0, 0.2, 60.2, 67.2, 67.4]
+    world.run(23)
+    assert world.times(node) == [0.0, 0.2, 60.2, 80.2, 80.4]
     node.answers = True
-    world.run(100)
-    assert world.times(node)[5:] == [77.4, 77.6, 137.6]  # a pair was unanswered; 5 s later the next one is heard
+    world.run(130)
+    assert world.times(node)[5:] == [145.4, 145.6, 205.6]  # a pair was unanswered; 60 s later the next one is heard
     assert world.attachment(node).lost_ns == 0
 
 
@@ -124,3 +122,38 @@ def test_jitter_comes_from_the_rng_handed_in(make_world: Callable[..., World]) -
         return world.times(node)
 
     assert times(1) == times(1) != times(2)
+
+
+def test_an_outage_is_held_against_no_target(make_world: Callable[..., World]) -> None:
+    world = make_world(pool=100)
+    nodes = [world.attached(last, lists=True) for last in range(1, 61)]
+    world.run(400)
+    for node in nodes:
+        node.answers = False
+    world.run(3600)
+    assert world.fleet.states()["visible"] == 60
+    assert (world.count("silent"), world.count("moved")) == (0, 0)
+    assert world.count("blackout") > 500
+    before = len(world.sent)
+    world.run(360)
+    assert len(world.sent) - before < 60 * 3  # a pair each
+    for node in nodes[1:]:
+        node.answers = True
+    world.run(1000)
+    assert world.count("silent") == 1  # one was gone indeed
+    assert world.attachment(nodes[0]).reason == "silent"
+    assert len(world.attachments) == 60
+
+
+def test_a_small_or_partly_silent_fleet_has_no_outage(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    for last in range(1, 8):
+        world.attached(last, answers=False)
+    world.run(400)
+    assert (world.count("silent"), world.count("blackout")) == (7, 0)
+
+    world = make_world()
+    for last in range(1, 61):
+        world.attached(last, answers=last > 30)
+    world.run(1000)
+    assert (world.count("silent"), world.count("blackout")) == (30, 0)
