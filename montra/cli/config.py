@@ -34,8 +34,12 @@ def show(config_path: Path, overrides: dict[str, Any], as_json: bool) -> None:
 @click.option("--kind", type=click.Choice(shipped.KINDS), default="mainline-6bit", show_default=True)
 @clear_errors
 def init(path: Path, kind: str) -> None:
-    """Write a documented configuration to PATH (which must not exist)."""
+    """Write a documented configuration to PATH (which must not exist), and the blocklist it names beside it."""
     text = shipped.text(kind)
     with path.open("x", encoding="utf-8") as file:
         file.write(text)
     click.echo(str(path))
+    blocklist = path.with_name(shipped.BLOCKLIST)
+    if shipped.BLOCKLIST in text and not blocklist.exists():
+        blocklist.write_text((shipped.folder() / shipped.BLOCKLIST).read_text("utf-8"), encoding="utf-8")
+        click.echo(str(blocklist))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 KINDS = ("mainline-6bit", "lab")
+BLOCKLIST = "blocklist.txt"
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 

@@ -221,7 +221,9 @@ def test_flags_beat_the_environment_and_that_the_file(config: Path) -> None:
 def test_config_init_writes_what_can_be_shown_and_never_over_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     assert montra("config", "init", path).code == 0
-    assert montra("config", "show", "-c", path).code == 0
+    shown = montra("config", "show", "-c", path, "--json")
+    assert shown.code == 0
+    assert Path(json.loads(shown.out)["responsible"]["blocklist"]).read_text().count("/") > 5
     again = montra("config", "init", path)
     assert again.code == 1
     assert "File exists" in again.err
