@@ -101,7 +101,7 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
 
     def write(file: TextIO) -> None:
         for node in nodes:
-            version = overlay.version_name(int.from_bytes(node.version[:4].ljust(4, b"\0"), "big"))
+            version = overlay.version_name(overlays.version_number(node.version))
             file.write(node_line(node, version) + "\n")
 
     if out == "-":

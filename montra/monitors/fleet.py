@@ -34,7 +34,7 @@ from montra.monitors.table import State
 from montra.monitors.timetable import Timetable
 from montra.monitors.visibility import Visibility
 from montra.monitors.wheel import Rows
-from montra.overlays.base import Overlay, Scan
+from montra.overlays.base import Overlay, Scan, version_number
 from zone_store.captures import Attachment, Captures, Kind
 from zone_store.keyspace.zone import Zone
 
@@ -72,7 +72,7 @@ class Fleet:
         """A node of the zone answers at this address: it will get a monitor, unless it is excluded (counted)."""
         row = self._roster.row_of(ip, port)
         if row < 0:
-            target = Target(node_id, ip, port, int.from_bytes(version[:4].ljust(4, b"\0"), "big"), now_ns)
+            target = Target(node_id, ip, port, version_number(version), now_ns)
             self._admission.meet(now_ns, target)
         elif self._roster.table.target(row) != node_id:
             self._change(now_ns, row, node_id)

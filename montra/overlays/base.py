@@ -117,6 +117,11 @@ class Overlay(Protocol):
         ...
 
 
+def version_number(version: bytes) -> int:
+    """Return `v` as the number of the captures' version column: 4 bytes big-endian, short ones padded, none = 0."""
+    return int.from_bytes(version[:4].ljust(4, b"\0"), "big")
+
+
 OVERLAYS: Mapping[str, str] = {"mainline": "montra.overlays.mainline"}
 """Known overlays and the module whose `OVERLAY` object answers for them."""
 

@@ -17,9 +17,11 @@ from montra.endpoint.blocklist import Blocklist, BlocklistError
 from montra.endpoint.host import HostFacts
 from montra.endpoint.plan import AddressPlan
 from montra.endpoint.sockets import EndpointError, open_sockets
+from montra.overlays import base as overlays
 from montra.window.build import resolve
 from montra.window.config import Config
 from montra.window.units import parse_size
+from zone_store.keyspace.zone import Zone
 
 #: Nodes of the public Mainline DHT, about (2026); what a zone's share of it is compared with.
 MAINLINE_NODES = 10_000_000
@@ -42,8 +44,12 @@ class Check:
     remedy: str = ""
 
 
+def _sockets(plan: AddressPlan, config: Config) -> int:
+    return 1 + (len(plan.ports) if config.addresses.bind == "shared" else plan.pairs)
+
+
 def _files(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
-    needed = 1 + (len(plan.ports) if config.addresses.bind == "shared" else plan.pairs) + 64
+    needed = _sockets(plan, config) + 64
     limit = facts.open_files_hard
     if limit != -1 and needed > limit:
         return Check(
@@ -57,7 +63,7 @@ def _files(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
 
 def _buffer(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
     wanted, allowed = parse_size(config.addresses.receive_buffer), facts.receive_buffer_max
-    sockets = 1 + (len(plan.ports) if config.addresses.bind == "shared" else plan.pairs)
+    sockets = _sockets(plan, config)
     if facts.memory_total is not None and sockets * wanted > facts.memory_total // 2:
         return Check(
             "receive buffer",
@@ -217,8 +223,7 @@ def _responsible(config: Config, public: bool) -> Iterator[Check]:
 def preflight(config: Config, facts: HostFacts) -> list[Check]:
     """Return all findings for a validated configuration on this host."""
     plan = config.plan()
-    digits, _, bits = config.zone.partition("/")
-    share = 0.5 ** (int(bits) if bits else len(digits))
+    share = Zone.parse(config.zone, overlays.load(config.overlay).id_bytes * 8).share
     bootstrap, public = _bootstrap(config)
     return [
         *_addresses(plan, config),

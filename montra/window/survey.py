@@ -25,7 +25,7 @@ class Survey:
 
     def feed(self, now_ns: int, batch: DatagramBatch) -> list[Datagram]:
         """Take answers, return further questions."""
-        return self._out(self.crawler.feed(now_ns, rows_of(batch)))
+        return self._out(self.crawler.feed(now_ns, rows_of(batch, range(len(batch)))))
 
     def tick(self, now_ns: int) -> list[Datagram]:
         """Do what is due."""

@@ -100,7 +100,7 @@ class Window:
         outgoing: list[Datagram] = []
         to_crawler = batch.local == CRAWLER
         if to_crawler.any():
-            rows = rows_of(batch.select(np.flatnonzero(to_crawler)))
+            rows = rows_of(batch, np.flatnonzero(to_crawler).tolist())
             outgoing += self._crawled(now_ns, self.crawler.feed(now_ns, rows))
             if len(rows) == len(batch):
                 return outgoing
@@ -182,9 +182,9 @@ class Window:
                 self.recorder.crawl(event.row)
 
 
-def rows_of(batch: DatagramBatch) -> Rows:
-    """Return a batch as the rows that a crawler takes."""
-    return [(int(batch.source_ip[i]), int(batch.source_port[i]), batch.payload(i)) for i in range(len(batch))]
+def rows_of(batch: DatagramBatch, rows: Iterable[int]) -> Rows:
+    """Return these rows of a batch as a crawler takes them."""
+    return [(int(batch.source_ip[i]), int(batch.source_port[i]), batch.payload(i)) for i in rows]
 
 
 def as_datagrams(queries: Rows) -> list[Datagram]:

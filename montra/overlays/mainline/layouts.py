@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from montra.overlays.base import Message
-from montra.overlays.mainline.messages import LOOKUPS, version_number
+from montra.overlays.base import Message, version_number
+from montra.overlays.mainline.messages import LOOKUPS
 
 #: Messages of at least so many bytes have no layout and are always parsed; lookups seen in the wild have under 200.
 LONGEST: Final = 256

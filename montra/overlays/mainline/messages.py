@@ -81,11 +81,6 @@ def parse(data: bytes) -> Message:
         return Message("malformed", reason=error.reason)
 
 
-def version_number(version: bytes) -> int:
-    """Return `v` as the number of the captures' version column: 4 bytes big-endian, short ones padded, none = 0."""
-    return int.from_bytes(version[:4].ljust(4, b"\0"), "big")
-
-
 def _read(data: bytes) -> Message:
     if len(data) < SHORTEST:
         raise _MessageError("too_short")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from montra.datagrams import DatagramBatch
-from montra.overlays.base import Scan
+from montra.overlays.base import Scan, version_number
 from montra.overlays.mainline import messages
 from montra.overlays.mainline.layouts import LONGEST, NO_LAYOUT, LayoutTable, ports
 from montra.overlays.mainline.messages import ID_BYTES, LOOKUPS, SHORTEST
@@ -94,7 +94,7 @@ class Scanner:
                 result.requester_id[row] = np.frombuffer(message.sender_id, np.uint8)
                 result.key[row] = np.frombuffer(message.key, np.uint8)
                 result.flags[row] = message.flags
-                result.version[row] = messages.version_number(message.version)
+                result.version[row] = version_number(message.version)
                 result.port[row] = message.port
                 if learned < _LEARN:
                     self._layouts.learn(data, message)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from montra.datagrams import SLOT_BYTES, DatagramBatch
-from montra.overlays.base import Message
-from montra.overlays.mainline.messages import LOOKUPS, parse, version_number
+from montra.overlays.base import Message, version_number
+from montra.overlays.mainline.messages import LOOKUPS, parse
 from montra.overlays.mainline.scan import Scanner
 from zone_store.captures import Kind
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from montra.datagrams import SLOT_BYTES, ip_number
-from montra.overlays.base import Contact, Message
+from montra.overlays.base import Contact, Message, version_number
 from montra.overlays.mainline import messages
 from montra.overlays.mainline.bencode import encode
-from montra.overlays.mainline.messages import find_node, parse, ping, reply, version_number
+from montra.overlays.mainline.messages import find_node, parse, ping, reply
 from zone_store.captures import Flag
 
 REASONS = {reason for part in get_args(messages.Reason) for reason in get_args(part)}
