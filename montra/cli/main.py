@@ -6,6 +6,7 @@ import click
 
 from montra import __version__
 from montra.cli.analyze import analyze
+from montra.cli.bench import bench
 from montra.cli.config import config
 from montra.cli.crawl import crawl
 from montra.cli.demo import demo
@@ -39,7 +40,7 @@ def main() -> None:
     """
 
 
-for verb in (analyze, config, crawl, demo, lab, monitor, preflight, report, status, store):
+for verb in (analyze, bench, config, crawl, demo, lab, monitor, preflight, report, status, store):
     main.add_command(verb)
 
 

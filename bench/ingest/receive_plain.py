@@ -18,7 +18,7 @@ import gevent.socket
 import lmdb
 import msgpack
 
-from bench.receiver import QUIET_S, Options, cpu_seconds, serve
+from bench.ingest.receiver import QUIET_S, Options, cpu_seconds, serve
 
 BATCH = 4096
 #: Datagrams from one socket before the other greenlets have their turn; recvfrom only waits when nothing is there.

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("numpy", "gevent", "greenlet", "lmdb", "msgspec", "msgpack", "bencode.py")
+PACKAGES = ("numpy", "gevent", "lmdb", "msgspec", "msgpack", "zstandard", "bencode.py", "duckdb")
 
 
-def describe(compiler: str, folder: Path) -> dict[str, str]:
-    """Return CPU, kernel, Python, library and compiler versions, and the file system of `folder`."""
+def describe(folder: Path) -> dict[str, str]:
+    """Return CPU, memory, kernel, Python and library versions, the file system of `folder`, and the load."""
     return {
-        "cpu": f"{_cpu_model()}, {os.cpu_count()} CPUs",
+        "cpu": f"{_cpu_model()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} CPUs",
+        "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB",
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "libraries": ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES),
-        "compiler": subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout.partition("\n")[0],
+        "libraries": ", ".join(f"{name} {version}" for name in PACKAGES if (version := _version(name))),
         "file system": _file_system(folder),
         "load": " ".join(f"{load:.1f}" for load in os.getloadavg()),
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _cpu_model() -> str:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import traffic, world
-from bench.accounting import check
+from bench.ingest import traffic, world
+from bench.ingest.accounting import check
 from montra.overlays.mainline.messages import parse
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def port() -> int:
 def test_every_datagram_of_a_run_is_accounted_for(port: int, tmp_path: Path) -> None:
     options = ("--rounds=1", "--seconds=0.5", "--monitors=200", f"--port={port}", f"--folder={tmp_path}", "--json")
     done = subprocess.run(
-        [sys.executable, "-m", "bench.ingest", *options], cwd=ROOT, capture_output=True, text=True, timeout=110
+        [sys.executable, "-m", "bench.ingest.compare", *options], cwd=ROOT, capture_output=True, text=True, timeout=110
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.world import ZONE
+from bench.ingest.world import ZONE
 from zone_store.captures import Attachment
 from zone_store.keyspace.ids import pack
 from zone_store.keyspace.nearest import nearest

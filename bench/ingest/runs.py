@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,16 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import world
+from bench.common.compiler import BenchError, compile_program, cpus
+from bench.ingest import world
 
 HERE = Path(__file__).resolve().parent
 #: A receiver that has not ended so long after the traffic is killed.
 PATIENCE_S = 60.0
 SYSTEMS = ("montra", "plain", "count")
-
-
-class BenchError(Exception):
-    """The benchmark cannot run here, or a process of it failed; one clear line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +44,10 @@ class Tools:
     receive_cpu: int
 
 
-def find_compiler() -> str:
-    """Return the system's C compiler; raises BenchError if there is none."""
-    compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise BenchError("no C compiler found (cc, gcc, clang or $CC): the sender and the counting loop need one")
-    return compiler
-
-
-def prepare(compiler: str, folder: Path, traffic: Path) -> Tools:
+def prepare(folder: Path, traffic: Path) -> Tools:
     """Compile the C programs into `folder` and choose the CPUs; raises BenchError."""
-    for name in ("blast", "count"):
-        command = [compiler, "-O2", "-std=gnu11", "-o", str(folder / name), str(HERE / f"{name}.c")]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise BenchError(f"cannot compile {name}.c with {compiler}: {done.stderr.strip()}")
-    cpus = sorted(os.sched_getaffinity(0))
-    send, receive = (cpus[0], cpus[-1]) if len(cpus) > 1 else (-1, -1)
-    return Tools(folder / "blast", folder / "count", traffic, send, receive)
+    programs = [compile_program(HERE / f"{name}.c", folder) for name in ("blast", "count")]
+    return Tools(*programs, traffic, *cpus())
 
 
 def run(system: str, settings: Settings, tools: Tools, folder: Path) -> dict[str, Any]:
@@ -73,7 +55,7 @@ def run(system: str, settings: Settings, tools: Tools, folder: Path) -> dict[str
     command = _receiver(system, settings, tools, folder)
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # no threads that wait for work
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE.parent, env=environment
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=HERE.parents[1], env=environment
     ) as receiver:
         watchdog = threading.Timer(settings.seconds + PATIENCE_S, receiver.kill)
         watchdog.start()
@@ -107,7 +89,8 @@ def _receiver(system: str, settings: Settings, tools: Tools, folder: Path) -> li
         "cpu": tools.receive_cpu,
         **{name: getattr(settings, name) for name in ("monitors", "port", "ports", "buffer")},
     }
-    return [sys.executable, "-m", f"bench.receive_{system}", *(f"--{name}={value}" for name, value in options.items())]
+    module = f"bench.ingest.receive_{system}"
+    return [sys.executable, "-m", module, *(f"--{name}={value}" for name, value in options.items())]
 
 
 def _send(settings: Settings, tools: Tools) -> dict[str, Any]:

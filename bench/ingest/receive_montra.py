@@ -13,8 +13,8 @@ import gevent
 import gevent.event
 import gevent.socket
 
-from bench import world
-from bench.receiver import QUIET_S, Options, cpu_seconds, serve
+from bench.ingest import world
+from bench.ingest.receiver import QUIET_S, Options, cpu_seconds, serve
 from crawler.settings import CrawlSettings
 from crawler.zone_crawler import ZoneCrawler
 from montra.datagrams import Datagram, DatagramBatch, ip_number

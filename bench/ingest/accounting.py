@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.traffic import Traffic
+from bench.ingest.traffic import Traffic
 from montra.overlays import base as overlays
 from zone_store.captures import Captures
 from zone_store.losses import is_loss

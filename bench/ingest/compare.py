@@ -1,6 +1,6 @@
 """How fast montra takes in lookups, beside a plain receiver and a loop in C that only counts. See bench/README.md.
 
-    python -m bench.ingest [--rounds N] [--seconds S] [--rate PPS] [--json]
+    python -m bench.ingest.compare [--rounds N] [--seconds S] [--rate PPS] [--json]
 
 Exit status 1 if a run fails or a datagram is unaccounted for; slowness is no failure.
 """
@@ -19,9 +19,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import machine, runs, traffic, world
-from bench.accounting import check
-from bench.runs import SYSTEMS, BenchError, Settings
+from bench.common import machine
+from bench.common.compiler import BenchError
+from bench.ingest import runs, traffic, world
+from bench.ingest.accounting import check
+from bench.ingest.runs import SYSTEMS, Settings
 
 #: What is compared with what.
 PAIRS = (("montra", "plain"), ("montra", "count"), ("plain", "count"))
@@ -50,12 +52,11 @@ def main() -> int:
 
 def measure(settings: Settings, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Run all rounds in `folder`; return everything known of them. Raises BenchError."""
-    compiler = runs.find_compiler()
-    described = machine.describe(compiler, folder)
+    described = machine.describe(folder)
     built = world.build(settings.monitors, settings.port, settings.ports)
     lookups = traffic.make(world.attach(built, settings.monitors, time.time_ns()))
     lookups.write(folder / "traffic")
-    tools = runs.prepare(compiler, folder, folder / "traffic")
+    tools = runs.prepare(folder, folder / "traffic")
     for name, value in described.items():
         say(f"{name:12} {value}")
     say(f"{'traffic':12} {_traffic_line(lookups, settings)}")

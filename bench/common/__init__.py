@@ -1,0 +1,1 @@
+"""What all benchmarks share: the machine, the outcome, its table and its plot, the compiler."""

@@ -1,0 +1,49 @@
+"""`montra bench`: speed measured side by side, in one run, as ratios. The benchmarks live in `bench/` of a checkout."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+VERBS = {
+    "attach": "Hold a million monitors: introductions, keep-alives, memory.",
+    "attribute": "Turn captures into lookups, beside DuckDB.",
+    "crawl": "Crawl a large zone, beside asking one node at a time.",
+    "ingest": "Take in copies of lookups, beside a plain receiver and a loop in C.",
+    "store": "Bytes and time for each capture stored, beside DuckDB.",
+}
+
+
+class _Verbs(click.Group):
+    """Loads a benchmark when it is asked for: an installed montra has none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        try:
+            module = importlib.import_module(f"bench.{cmd_name}.command")
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] == "bench":
+                raise click.ClickException("the benchmarks are part of a checkout: run montra from there") from None
+            raise click.ClickException(
+                f"{error.name} is not installed: scripts/install brings all the benchmarks need"
+            ) from None
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(VERBS.items()))
+
+
+@click.group(cls=_Verbs)
+def bench() -> None:
+    """Measure montra on this machine, side by side with other ways, in one run.
+
+    Rates are ratios of medians over several rounds; cost is shown against size. Traffic stays on loopback. Needs a
+    checkout and, for the sending side, a C compiler. A missed goal is printed, never a failure.
+    """
