@@ -12,6 +12,8 @@ from enum import IntEnum, IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
+from zone_store.keyspace.ids import take
+
 
 class Kind(IntEnum):
     """What a captured query was, as far as its own bytes tell.
@@ -97,7 +99,12 @@ class Captures:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Captures:
         """Return the table of these rows (indices or a mask)."""
-        return Captures(*(getattr(self, f.name)[rows] for f in fields(self)))
+        at = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.intp, copy=False)
+        return Captures(*(take(getattr(self, f.name), at) for f in fields(self)))
+
+    def between(self, start: int, stop: int) -> Captures:
+        """Return the table of the rows from `start` to before `stop`, as views."""
+        return Captures(*(getattr(self, f.name)[start:stop] for f in fields(self)))
 
     @classmethod
     def concat(cls, parts: list[Captures], id_bytes: int) -> Captures:
@@ -209,4 +216,9 @@ class Lookups:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Lookups:
         """Return the table of these rows (indices or a mask)."""
-        return Lookups(*(getattr(self, f.name)[rows] for f in fields(self)))
+        at = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.intp, copy=False)
+        return Lookups(*(take(getattr(self, f.name), at) for f in fields(self)))
+
+    def between(self, start: int, stop: int) -> Lookups:
+        """Return the table of the rows from `start` to before `stop`, as views."""
+        return Lookups(*(getattr(self, f.name)[start:stop] for f in fields(self)))

@@ -26,10 +26,13 @@ class Common(NamedTuple):
     say: Callable[[str], None]
 
 
-class _Sizes(click.ParamType[tuple[int, ...]]):
+class Sizes(click.ParamType[tuple[int, ...]]):
+    """Two or more rising whole numbers with commas between; an empty text is none."""
+
     name = "N,N,..."
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Read them."""
         if isinstance(value, tuple):
             return value
         try:
@@ -51,7 +54,7 @@ def common(sizes: tuple[int, ...]) -> Callable[[Callable[..., Outcome]], Callabl
         @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Runs of each system.")
         @click.option(
             "--sizes",
-            type=_Sizes(),
+            type=Sizes(),
             default=",".join(map(str, sizes)),
             show_default=True,
             help="For the curve of cost against size; empty: no curve.",

@@ -73,8 +73,8 @@ class MemoryRun:
         for start in range(0, len(self._captures), self._batch_rows):
             yield self._captures.take(np.arange(start, min(start + self._batch_rows, len(self._captures))))
 
-    def attachments(self) -> list[Attachment]:
-        return self._attachments
+    def each_attachment(self) -> Iterator[Attachment]:
+        return iter(self._attachments)
 
 
 def attached(number: int, target_id: bytes, begin: int = 1, end: int = 0) -> Attachment:

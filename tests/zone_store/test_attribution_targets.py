@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zone_store.attribution import groups
+from zone_store.attribution import attached as attached_module
+from zone_store.attribution import groups, stream
 from zone_store.attribution import targets as targets_module
-from zone_store.attribution.groups import Copies, group
-from zone_store.attribution.rank import count_nearer
+from zone_store.attribution.destination import lookups_of
+from zone_store.attribution.rank import NearerIndex
+from zone_store.attribution.stream import OpenGroups
 from zone_store.attribution.targets import Targets
-from zone_store.attribution.words import fraction, less, same
+from zone_store.attribution.words import fraction, packed_words, same_as_before, stable_order
 from zone_store.captures import Attachment, Captures
 from zone_store.keyspace.ids import pack, words, xor_distance
 
@@ -32,28 +35,39 @@ long_ids = st.one_of(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(long_ids, max_size=60), st.lists(st.tuples(long_ids, long_ids), min_size=1, max_size=8))
-def test_count_nearer_is_the_count_of_lesser_xor_distances(
+@given(st.lists(long_ids, min_size=1, max_size=60), st.lists(st.tuples(long_ids, long_ids), min_size=1, max_size=8))
+def test_nearer_gives_exactly_the_ids_at_lesser_xor_distance(
     table: list[bytes], asked: list[tuple[bytes, bytes]]
 ) -> None:
-    found = count_nearer(pack(sorted(table), 10), pack([key for key, _ in asked], 10), pack([i for _, i in asked], 10))
-    assert found.tolist() == [
-        sum(xor_distance(key, one) < xor_distance(key, asked_id) for one in table) for key, asked_id in asked
+    table = sorted(table)
+    found: list[list[int]] = [[] for _ in asked]
+    index = NearerIndex(pack(table, 10))
+    keys, ids = pack([key for key, _ in asked], 10), pack([i for _, i in asked], 10)
+    around = index.around(keys, ids)
+    for row, low, high in zip(*(part.tolist() for part in index.nearer(keys, ids, around)), strict=True):
+        found[row] += range(low, high)
+    assert [sorted(rows) for rows in found] == [
+        [i for i, one in enumerate(table) if xor_distance(key, one) < xor_distance(key, asked_id)]
+        for key, asked_id in asked
     ]
+    for wanted in range(min(3, len(table))):
+        assert index.index.select(keys, wanted, around[1:]).tolist() == index.index.select(keys, wanted).tolist()
 
 
-def test_count_nearer_of_a_full_table() -> None:
+def test_nearer_in_a_full_table() -> None:
     table = np.arange(256, dtype=np.uint8)[:, None]
     keys = np.array([[0], [0], [0], [0b1010_1010], [255]], np.uint8)
     ids = np.array([[0], [7], [255], [0b1010_1110], [0]], np.uint8)
-    assert count_nearer(table, keys, ids).tolist() == [0, 7, 255, 4, 255]
+    index = NearerIndex(table)
+    row, low, high = index.nearer(keys, ids, index.around(keys, ids))
+    assert np.bincount(row, high - low, 5).tolist() == [0, 7, 255, 4, 255]
 
 
-def test_words_compare_as_big_numbers() -> None:
-    a, b = pack([b"\x01" * 8 + b"\x02\x00", b"\x01" * 8 + b"\x02\x00"], 10), pack([b"\x01" * 8 + b"\x02\x01"] * 2, 10)
-    a[1, 0] = 9
-    assert less(words(a), words(b)).tolist() == [True, False]
-    assert same(words(a), np.array([0, 0]), np.array([0, 1])).tolist() == [True, False]
+def test_ids_are_the_same_if_all_their_words_are() -> None:
+    ids = pack([b"\x01" * 8 + b"\x02\x00", b"\x01" * 8 + b"\x02\x01", b"\x01" * 8 + b"\x02\x00"], 10)
+    for columns in (list(words(ids)), packed_words(ids)):
+        assert same_as_before(columns, np.array([0, 2, 1, 1])).tolist() == [True, False, True]
+        assert same_as_before(columns, np.array([0])).tolist() == []
 
 
 def test_fraction_keeps_small_distances() -> None:
@@ -73,10 +87,16 @@ def test_targets_refuse_ids_of_another_length() -> None:
         Targets([attached(1, b"\x01\x02")], 20)
 
 
-@pytest.mark.parametrize(("pairs", "lookups"), [(1 << 20, 1 << 16), (50, 1 << 16), (1, 1), (1 << 20, 7)])
-def test_placing_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch, pairs: int, lookups: int) -> None:
-    monkeypatch.setattr(targets_module, "PAIRS", pairs)
-    monkeypatch.setattr(targets_module, "LOOKUPS", lookups)
+@pytest.mark.parametrize(
+    "parts", [{}, {"PAIRS": 50}, {"PAIRS": 1}, {"SHORT": 0, "PAIRS": 1}, {"TRIES": 0}, {"TRIES": 2}]
+)
+@pytest.mark.parametrize("stretch", [{}, {"COME_AND_GO": 1}, {"COME_AND_GO": 9, "LOOKUPS": 7}])
+def test_placing_in_parts_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, parts: dict[str, int], stretch: dict[str, int]
+) -> None:
+    for module, constants in ((attached_module, parts), (targets_module, stretch)):
+        for name, value in constants.items():
+            monkeypatch.setattr(module, name, value)
     rng = random.Random(7)
     attachments = []
     for number in range(1, 121):
@@ -97,26 +117,65 @@ def test_placing_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch, pairs
         assert rank[i] == sum(distance < xor_distance(keys[i], ids[i]) for distance, _ in there)
 
 
-def test_colliding_words_and_distances_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    # All groups share one mixed word, and all targets their first eight bytes.
-    targets = Targets([attached(1, b"\xa4" * 8 + b"\x00\x03"), attached(2, b"\xa4" * 8 + b"\x00\x01")], 10)
-    rows = [(t, 1 + t % 2, 100 + t % 3) for t in range(12)]  # time, attachment, source
-    captures = Captures(
+def test_the_table_of_a_stretch_serves_times_before_and_after_it() -> None:
+    targets = Targets([attached(1, b"\x01", 10, 20), attached(2, b"\x02", 15, 0), attached(3, b"\x07", 30, 0)], 1)
+    keys, ids = np.array([[1]], np.uint8), np.array([[7]], np.uint8)
+    found = {}
+    for time in (17, 9, 25, 15, 31, 10):
+        closest, rank = targets.place(np.array([time]), keys, ids)
+        found[time] = (closest.tolist(), rank.tolist())
+    assert found == {17: ([1], [2]), 9: ([0], [0]), 25: ([2], [1]), 15: ([1], [2]), 31: ([2], [1]), 10: ([1], [1])}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 100, 5000])
+def test_order_by_digits_is_the_stable_order(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    word = rng.integers(0, 1 << 48, 1 + rows // 3, np.uint64)[rng.integers(0, 1 + rows // 3, rows)]
+    assert stable_order(word).tolist() == np.argsort(word, kind="stable").tolist()
+
+
+def test_who_repeats_one_query_costs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "_FEW_PAIRS", 10)
+    held = OpenGroups(Targets([attached(n, bytes([n])) for n in (1, 2)], 1), 10**9, 10**10, 1)
+    for begin in range(0, 100_000, 1000):
+        held.step(copies_of([(begin + t, 1 + t % 2, 100) for t in range(1000)], b"\x00"))
+        assert len(held._open.owner) <= 1000 + 2 * 2 + 10
+    groups = held.close()
+    assert groups.packets.tolist() == [100_000]
+    found = lookups_of(groups, Targets([attached(n, bytes([n])) for n in (1, 2)], 1))
+    assert (found.copies.tolist(), found.destination.tolist()) == ([2], [1])
+
+
+def copies_of(rows: list[tuple[int, int, int]], key: bytes) -> Captures:
+    """Return copies (time, attachment, source address) of lookups for one key."""
+    n, width = len(rows), len(key)
+    return Captures(
         np.array([r[0] for r in rows], np.int64),
         np.array([r[1] for r in rows], np.uint32),
         np.array([r[2] for r in rows], np.uint32),
-        np.ones(12, np.uint16),
-        np.zeros((12, 10), np.uint8),
-        np.frombuffer(b"\xa4" * 8 + b"\x00\x00", np.uint8).repeat(12).reshape(10, 12).T.copy(),
-        np.ones(12, np.uint8),
-        np.zeros(12, np.uint16),
-        np.zeros(12, np.uint32),
-        np.zeros(12, np.uint16),
+        np.ones(n, np.uint16),
+        np.zeros((n, width), np.uint8),
+        np.frombuffer(key * n, np.uint8).reshape(n, width),
+        np.ones(n, np.uint8),
+        np.zeros(n, np.uint16),
+        np.zeros(n, np.uint32),
+        np.zeros(n, np.uint16),
     )
-    monkeypatch.setattr(groups, "_MIX", (0,))
-    found = group(Copies.of(captures, targets.rows_of(captures.attachment)), targets, 100, 1000)
-    assert found.rows.source_ip[found.first].tolist() == [100, 101, 102]
-    assert found.copies.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("mix", [(0,), (1,), groups._MIX])
+def test_colliding_words_and_distances_are_told_apart(monkeypatch: pytest.MonkeyPatch, mix: tuple[int, ...]) -> None:
+    # All groups share one mixed word, and all targets their first eight bytes.
+    targets = Targets([attached(1, b"\xa4" * 8 + b"\x00\x03"), attached(2, b"\xa4" * 8 + b"\x00\x01")], 10)
+    rows = [(t, 1 + t % 2, 100 + t % 3) for t in range(12)]  # time, attachment, source
+    monkeypatch.setattr(groups, "_MIX", mix)
+    held = OpenGroups(targets, 100, 1000, 10)
+    for part in (rows[:7], rows[7:]):
+        assert not len(held.step(copies_of(part, b"\xa4" * 8 + b"\x00\x00")))
+    found = lookups_of(held.close(), targets)
     # Target 2 is nearer to the key than target 1; each source sent two copies to either.
-    assert targets.number[found.rows.target].tolist() == [2, 1] * 3
-    assert found.rows.packets.tolist() == [2] * 6
+    assert sorted(found.source_ip.tolist()) == [100, 101, 102]
+    assert found.copies.tolist() == [2, 2, 2]
+    assert found.destination.tolist() == [2, 2, 2]
+    assert found.packets.tolist() == [4, 4, 4]
+    assert found.margin.tolist() == pytest.approx([math.log2(3)] * 3)

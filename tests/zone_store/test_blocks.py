@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import msgspec
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -118,7 +121,7 @@ def some(n: int, distinct: int) -> Captures:
 
 
 @pytest.mark.parametrize("distinct", [1, 2, 256, 257, 65536, 65537])
-def test_dictionaries_of_every_size(distinct: int) -> None:
+def test_lookups_of_every_number_of_copies(distinct: int) -> None:
     table = some(70_000, distinct)
     assert identical(decode_captures(encode_captures(table)), table)
 
@@ -127,7 +130,8 @@ def test_repeated_values_cost_little() -> None:
     table = some(4096, 200)
     plain = sum(getattr(table, f.name).nbytes for f in fields(table))
     assert plain == 4096 * 67
-    assert len(encode_captures(table)) < 4096 * 14
+    # 200 lookups of 50 bytes, and of each row three bytes of time.
+    assert len(encode_captures(table)) < 200 * 50 + 4096 * 4
 
 
 def test_decoded_columns_are_writable() -> None:
@@ -137,13 +141,20 @@ def test_decoded_columns_are_writable() -> None:
 
 
 def test_a_block_is_a_msgpack_array_with_the_schema_first() -> None:
-    values = msgspec.msgpack.decode(encode_captures(some(3, 3)))
-    assert values[:5] == [BLOCK_SCHEMA, 1, 4, 3, 20]
-    assert len(values[5]) == 10
-    # Three times: the first one, and two rises.
-    width, first, rises = values[5][0]
-    assert (width, len(first), len(rises)) == (20, 8, 8)
-    assert values[5][6] == [0, b"\x01", b""]  # one kind in all rows
+    table = some(3, 2)
+    values = msgspec.msgpack.decode(encode_captures(table))
+    assert values[:6] == [BLOCK_SCHEMA, 1, 4, 3, 20, 2]
+    assert BLOCK_SCHEMA == 2
+    assert values[6] == int(table.time_ns[0])
+    # Time in three bytes, attachment in one; address, port, the IDs, kind, no flags, version, port; lookups back.
+    assert values[7] == [3, 1, 1, 1, 20, 20, 1, 0, 1, 1, 1]
+    content = zstandard.decompress(values[8])
+    steps = [int(step).to_bytes(3, "little") for step in [0, *np.diff(table.time_ns)]]
+    assert content[:9] == bytes(step[plane] for plane in range(3) for step in steps)
+    assert content[9:12] == b"\x00\x01\x00"  # attachments
+    assert content[12:14] == b"\x00\x01"  # addresses of the two lookups
+    assert content[-3:] == b"\x00\x00\x02"  # new, new, two back
+    assert len(content) == 9 + 3 + 2 * (1 + 1 + 20 + 20 + 1 + 0 + 1 + 1) + 3
 
 
 def test_rises_across_the_whole_range_of_time() -> None:
@@ -157,10 +168,20 @@ def altered(position: int, value: object) -> bytes:
     return msgspec.msgpack.encode(values)
 
 
-def with_column(position: int, packed: object) -> bytes:
+#: Content of `some(3, 3)`: time 3 planes, attachment 1, then address, port, two IDs, kind, version, port; lookups back.
+WIDTHS = [3, 1, 1, 1, 20, 20, 1, 0, 1, 1, 0]
+CONTENT = 3 * sum(WIDTHS)
+
+
+def with_content(content: bytes, widths: list[int] = WIDTHS, **settings: bool) -> bytes:
     values = msgspec.msgpack.decode(encode_captures(some(3, 3)))
-    values[5][position] = packed
+    assert values[7] == WIDTHS
+    values[7:] = [widths, zstandard.ZstdCompressor(**settings).compress(content)]
     return msgspec.msgpack.encode(values)
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
 
 
 @pytest.mark.parametrize(
@@ -168,35 +189,79 @@ def with_column(position: int, packed: object) -> bytes:
     [
         (b"", "not a msgpack array"),
         (b"\x80", "not a msgpack array"),
-        (b"\x96", "not a msgpack array"),
-        (b"\x81\x01\x02", "not a msgpack array"),
-        (altered(0, 2), "block schema 2, this version reads 1"),
+        (b"\x99", "not a msgpack array"),
+        (b"\x81\x02\x02", "not a msgpack array"),
+        (altered(0, 3), "block schema 3, this version reads 1 and 2"),
         (altered(1, 2), "block of table 2, not 1"),
         (altered(2, 6), "address family 6, this version reads 4"),
         (altered(3, -1), "block of -1 rows"),
         (altered(3, MAX_ROWS + 1), "block of 1048577 rows"),
-        (altered(3, 4), "column time_ns: 2 rises for 4 rows"),
+        (altered(3, 2), "3 entries for 2 rows"),
+        (altered(3, 4), f"a frame of {CONTENT} bytes, not {CONTENT + 4}"),
         (altered(4, 0), "IDs of 0 bytes"),
         (altered(4, 65), "IDs of 65 bytes"),
-        (altered(4, 21), "column requester_id"),
-        (altered(5, []), "0 columns, not 10"),
-        (altered(5, [1] * 10), "no block"),
+        (altered(4, 21), "a column of width 20"),
+        (altered(5, -1), "-1 entries for 3 rows"),
+        (altered(5, 2), f"a frame of {CONTENT} bytes, not {CONTENT - 45}"),
+        (altered(6, 1 << 63), "no block"),
+        (altered(7, []), "0 columns, not 11"),
+        (altered(7, [9, *WIDTHS[1:]]), "a column of width 9"),
+        (altered(7, [-1, *WIDTHS[1:]]), "a column of width -1"),
+        (altered(7, [*WIDTHS[:-1], 5]), "a column of width 5"),
+        (altered(8, b""), "damaged frame"),
+        (altered(8, b"abc"), "damaged frame"),
         (encode_captures(some(3, 3))[:-1], "no block"),
         (encode_captures(some(3, 3)) + b"\x00", "no block"),
-        (with_column(1, [-1, b"abc", b""]), "column attachment"),
-        (with_column(1, [-1, bytes(12), b"x"]), "column attachment: 3 values for 3 rows"),
-        (with_column(1, [0, bytes(8), b""]), "column attachment: 2 values for a column of one"),
-        (with_column(1, [1, bytes(8), b"\x00\x01\x02"]), "index does not fit the dictionary"),
-        (with_column(1, [1, bytes(8), b"\x00\x01"]), "index does not fit the dictionary"),
-        (with_column(1, [2, bytes(8), b"\x00"]), "column attachment"),
-        (with_column(1, [3, bytes(8), b""]), "column attachment: unknown form 3"),
-        (with_column(1, [17, bytes(4), b"\x00\x00"]), "column attachment: unknown form 17"),
-        (with_column(0, [17, bytes(16), b"\x00\x00"]), "column time_ns: 2 rises for 3 rows"),
+        (with_content(bytes(CONTENT - 1)), f"a frame of {CONTENT - 1} bytes, not {CONTENT}"),
+        (with_content(bytes(CONTENT), write_content_size=False), f"a frame of -1 bytes, not {CONTENT}"),
+        # Lookups back: none of them new, more back than there are, fewer new than entries.
+        (with_content(bytes(CONTENT) + b"\x01\x01\x01", [*WIDTHS[:-1], 1]), "rows do not fit the entries"),
+        (with_content(bytes(CONTENT) + b"\x00\x02\x00", [*WIDTHS[:-1], 1]), "rows do not fit the entries"),
+        (with_content(bytes(CONTENT) + b"\x00\x00\x01", [*WIDTHS[:-1], 1]), "rows do not fit the entries"),
     ],
 )
 def test_what_is_no_block_is_refused_with_its_reason(data: bytes, message: str) -> None:
     with pytest.raises(BlockError, match=message):
         decode_captures(data)
+
+
+def test_a_frame_must_be_whole_and_alone() -> None:
+    values = msgspec.msgpack.decode(encode_captures(some(50, 7)))
+    frame = values[8]
+    for damaged in (
+        frame[:-1],
+        frame + b"\x00",
+        frame + frame,
+        flipped(frame, len(frame) // 2),
+        flipped(frame, len(frame) - 1),
+    ):
+        with pytest.raises(BlockError, match="frame"):
+            decode_captures(msgspec.msgpack.encode([*values[:8], damaged]))
+
+
+def test_a_small_frame_that_swells_is_refused_before_it_does() -> None:
+    bomb = zstandard.compress(bytes(1 << 28))
+    assert len(bomb) < 1 << 15
+    tracemalloc.start()
+    try:
+        with pytest.raises(BlockError, match="a frame of 268435456 bytes"):
+            decode_captures(altered(8, bomb))
+        with pytest.raises(BlockError, match="entries"):
+            decode_captures(altered(5, 1 << 60))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_frame_that_lies_about_its_size_is_refused() -> None:
+    values = msgspec.msgpack.decode(encode_captures(some(3, 3)))
+    # One byte behind magic and descriptor is the size of contents below 256 bytes.
+    frame = zstandard.ZstdCompressor(write_checksum=False).compress(bytes(CONTENT + 1))
+    assert frame[5] == CONTENT + 1
+    for size in (CONTENT, CONTENT + 2):
+        values[8] = frame[:5] + bytes([size]) + frame[6:]
+        with pytest.raises(BlockError, match="frame"):
+            decode_captures(msgspec.msgpack.encode(values))
 
 
 def test_lookups_are_not_captures() -> None:
@@ -206,8 +271,9 @@ def test_lookups_are_not_captures() -> None:
 
 @given(st.binary(max_size=200))
 def test_random_bytes_raise_only_block_errors(data: bytes) -> None:
-    with pytest.raises(BlockError):
-        decode_captures(b"\x96" + data)
+    for begin in (b"\x99", b"\x99\x02\x01\x04", b"\x96\x01"):
+        with pytest.raises(BlockError):
+            decode_captures(begin + data)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8))
@@ -215,11 +281,41 @@ def test_damaged_blocks_decode_or_raise_block_errors(damage: list[tuple[int, int
     data = bytearray(encode_captures(some(50, 7)))
     for place, value in damage:
         data[place % len(data)] = value
+    decoded_or_refused(bytes(data))
+
+
+@given(
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.lists(st.integers(0, 5), min_size=11, max_size=11),
+    st.integers(0, 2**32),
+)
+def test_any_content_decodes_or_raises_block_errors(rows: int, entries: int, widths: list[int], seed: int) -> None:
+    """Whole frames of random content, which no damage to a frame with a checksum reaches."""
+    lengths = [rows, rows, *[entries] * 8, rows]
+    widths[4] = widths[5] = 20
+    size = sum(width * length for width, length in zip(widths, lengths, strict=True))
+    content = np.random.default_rng(seed).integers(0, 3, size, np.uint8).tobytes()
+    block = [2, 1, 4, rows, 20, entries, seed, widths, zstandard.compress(content)]
+    decoded_or_refused(msgspec.msgpack.encode(block))
+
+
+def decoded_or_refused(data: bytes) -> None:
     try:
-        table = decode_captures(bytes(data))
+        table = decode_captures(data)
     except BlockError:
         return
     assert all(len(getattr(table, f.name)) == len(table) for f in fields(table))
+    assert identical(decode_captures(encode_captures(table)), table)
+
+
+def test_blocks_can_be_made_and_read_by_several_threads_at_once() -> None:
+    tables = [some(2000, 50 * (i + 1)) for i in range(8)]
+    blocks = [encode_captures(table) for table in tables]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            assert list(pool.map(encode_captures, tables)) == blocks
+            assert all(map(identical, pool.map(decode_captures, blocks), tables))
 
 
 def test_rows_that_fit_no_block() -> None:

@@ -325,7 +325,9 @@ def test_problems_are_bounded(sealed_run: Path) -> None:
 
 def test_stat(sealed_run: Path) -> None:
     figures = stat(sealed_run)
-    assert figures.pop("store_bytes") == (sealed_run / "capture.lmdb" / "data.mdb").stat().st_size
+    size = (sealed_run / "capture.lmdb" / "data.mdb").stat().st_size
+    assert figures.pop("store_bytes") == size
+    assert figures.pop("bytes_per_capture") == round(size / 10_000, 2)
     assert figures == {
         "run": "run",
         "overlay": "mainline",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 import zone_store
 from zone_store.captures import Attachment, Captures, CrawlRow, Loss
@@ -138,6 +139,7 @@ def test_before_sealing_the_manifest_says_so(new_run: NewRun) -> None:
         assert not manifest.sealed
         assert manifest.end_ns == 0
         assert manifest.store_format == "lmdb-0.9"
+        assert manifest.versions == {"zstd": ".".join(map(str, zstandard.ZSTD_VERSION))}
 
 
 def test_a_folder_has_one_store_and_one_writer(new_run: NewRun, sealed_run: Path) -> None:
@@ -186,6 +188,18 @@ def test_the_caller_never_waits_and_small_calls_become_blocks(
     with RunReader(writer.folder) as reader:
         assert len(list(reader.capture_blocks())) == 10
     assert ports(writer.folder) == list(range(1000))
+
+
+def test_small_tables_are_joined_and_large_ones_left_to_the_pool(new_run: NewRun, captures_at: Make) -> None:
+    writer = new_run()
+    for first in range(256):
+        writer.captures(captures_at([first], first_port=first))
+    assert [len(table) for table in writer._batch.captures] == [256]
+    for first in range(256, 256 + 256 * 64, 64):
+        writer.captures(captures_at(range(first, first + 64), first_port=first))
+    assert [len(table) for table in writer._batch.captures] == [256] + [64] * 256
+    writer.seal(START_NS, "complete")
+    assert ports(writer.folder) == list(range(256 + 256 * 64))
 
 
 def test_flush_commits_what_is_there(new_run: NewRun, captures_at: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,10 +295,16 @@ def test_an_unforeseen_error_is_told_and_the_run_still_seals(
     assert verify(writer.folder).ok
 
 
+def random_keys(captures: Captures) -> Captures:
+    """Return captures of as many lookups, which do not compress."""
+    captures.key = np.random.default_rng(len(captures)).integers(0, 256, captures.key.shape, np.uint8)
+    return captures
+
+
 def test_the_map_grows(new_run: NewRun, captures_at: Make) -> None:
     writer = new_run(limits=StoreLimits(block_rows=1000, map_size=1 << 16))
     for first in range(0, 20_000, 1000):
-        writer.captures(captures_at(range(first, first + 1000), first_port=first))
+        writer.captures(random_keys(captures_at(range(first, first + 1000), first_port=first)))
     writer.seal(START_NS, "complete")
     assert (writer.folder / "capture.lmdb" / "data.mdb").stat().st_size > 1 << 17
     assert ports(writer.folder) == list(range(20_000))
@@ -298,7 +318,7 @@ def test_a_full_map_is_one_clear_error_and_what_was_committed_stays(
     committed = 0
     with pytest.raises(RunError) as caught:  # noqa: PT012 - the round that fills the map is not known beforehand
         while committed < 100_000:
-            writer.captures(captures_at(range(committed, committed + 1000), first_port=committed))
+            writer.captures(random_keys(captures_at(range(committed, committed + 1000), first_port=committed)))
             writer.drain()
             committed += 1000
     assert str(caught.value).endswith("capture.lmdb has reached its limit of 262144 bytes")

@@ -7,6 +7,7 @@ as an unsigned big-endian integer, so that comparing distances is comparing rows
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,17 @@ def words(ids: NDArray[np.uint8]) -> NDArray[np.uint64]:
     padded = np.zeros((count, -(-width // 8) * 8), np.uint8)
     padded[:, :width] = ids
     return np.ascontiguousarray(padded.view(">u8").T).astype(np.uint64)
+
+
+def take(column: NDArray[Any], rows: NDArray[np.integer[Any]]) -> NDArray[Any]:
+    """Return column[rows] of a column [N] or [N, L].
+
+    Rows of bytes are moved as whole items: several times faster than numpy's own way with two dimensions.
+    """
+    if column.ndim == 1 or not column.shape[1]:
+        return column.take(rows)
+    items = np.ascontiguousarray(column).view(f"V{column.shape[1] * column.itemsize}")[:, 0]
+    return items.take(rows).view(column.dtype).reshape(len(rows), column.shape[1])
 
 
 def sort_order(ids: NDArray[np.uint8]) -> NDArray[np.intp]:

@@ -46,18 +46,30 @@ class XorIndex:
         self._check(keys)
         result = np.full((len(keys), k), -1, np.int64)
         for wanted in range(min(k, self._count)):
-            result[:, wanted] = self._select(keys, wanted)
+            result[:, wanted] = self.select(keys, wanted)
         return result
 
-    def _select(self, keys: NDArray[np.uint8], wanted: int) -> NDArray[np.int64]:
-        """Return the row of the ID that has exactly `wanted` IDs before it in the order of distance, int64[M]."""
+    def select(
+        self,
+        keys: NDArray[np.uint8],
+        wanted: int,
+        within: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+    ) -> NDArray[np.int64]:
+        """Return the row of the ID that has exactly `wanted` IDs before it in the order of distance, int64[M].
+
+        within: for each key an interval low, high of all IDs that share some leading bits with it, from which the
+        search sets out if it holds enough of them; nearer to the key than those is none.
+        """
         low = np.zeros(len(keys), np.int64)
         high = np.full(len(keys), self._count, np.int64)
+        if within is not None:
+            enough = within[1] - within[0] > wanted
+            low[enough], high[enough] = within[0][enough], within[1][enough]
         rest = np.full(len(keys), wanted, np.int64)
         active = np.flatnonzero(high - low > 1)
         while len(active):
             first, last, left = low[active], high[active], rest[active]
-            middle, bit = self._split(first, last)
+            middle, bit = self.split(first, last)
             inside = bit < self._id_bytes * 8
             one = _bit_of(keys, active, bit)
             own_side = np.where(one, last - middle, middle - first)
@@ -69,7 +81,7 @@ class XorIndex:
             active = active[inside & (high[active] - low[active] > 1)]
         return low + rest
 
-    def _split(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
+    def split(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
         """Return the first row of the upper half of intervals of two rows or more, and the bit in which halves differ.
 
         The bit is 8 * L for intervals of equal IDs, which have no halves.

@@ -6,6 +6,7 @@ LMDB tool reads, and names it in the manifest. No writemap: a full disk must be 
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ STORE_FORMAT = "lmdb-0.9"
 _ENGINE_MAJOR = 0
 _MAX_DBS = 8
 
+_LIBC = ctypes.CDLL(None)
+_MADV_DONTNEED = 4
+
 _KEY = struct.Struct(">QQ")
 _NUMBER = struct.Struct(">Q")
 
@@ -35,6 +39,8 @@ CRAWLS = b"crawls"
 LEDGER = b"ledger"
 CAPTURE_DATABASES = (META, CAPTURES, TARGETS, CRAWLS, LEDGER)
 LOOKUPS = b"lookups"
+#: Bytes of values after which pages that were read are given back.
+MOST_MAPPED = 64 << 20
 #: Key in the META of lookups.lmdb: how they were made.
 MADE = b"made"
 
@@ -118,9 +124,32 @@ def open_databases(env: lmdb.Environment, names: Iterable[bytes]) -> dict[bytes,
 
 
 def items(env: lmdb.Environment, database: _Database) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the items of a sub-database in key order, as of one moment; raises RunError."""
+    """Yield the items of a sub-database in key order, as of one moment; raises RunError.
+
+    However large the store, no more than MOST_MAPPED of it stays mapped into the process.
+    """
+    mapped = 0
     with lmdb_errors(f"cannot read {env.path()}"), begin_read(env) as transaction:
-        yield from transaction.cursor(database)
+        for key, value in transaction.cursor(database):
+            yield key, value
+            mapped += len(value)
+            if mapped >= MOST_MAPPED:
+                give_back_pages(env)
+                mapped = 0
+
+
+def give_back_pages(env: lmdb.Environment) -> None:
+    """Take the pages that were read of an environment's file out of this process's memory; harmless at any time.
+
+    They stay in the kernel's page cache as long as there is room, from where the next access brings them back. Without
+    this a process that reads a whole store counts as large as the store.
+    """
+    path = str(Path(env.path()).resolve() / "data.mdb")
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if line.endswith(path):
+            begin, end = (int(address, 16) for address in line.partition(" ")[0].split("-"))
+            # The mapping is shared and only read, so nothing can be lost; where it is refused, nothing is gained.
+            _LIBC.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _MADV_DONTNEED)
 
 
 @contextmanager

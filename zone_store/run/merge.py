@@ -20,6 +20,9 @@ from zone_store.run.intervals import complement, union
 from zone_store.run.reader import RunReader
 from zone_store.run.writer import RunWriter
 
+#: Captures the writer may hold: no bound, since it is waited for after each batch.
+_UNBOUNDED = 1 << 62
+
 
 def merge(folders: Sequence[Path], out_parent: Path) -> Path:
     """Join sealed runs into a new sealed one under `out_parent`, and return its folder; raises RunError.
@@ -50,7 +53,7 @@ def merge(folders: Sequence[Path], out_parent: Path) -> Path:
 
 
 def _write(readers: Sequence[RunReader], target: Path, manifest: Manifest) -> None:
-    with RunWriter(target, manifest, _joint_config(readers)) as writer:
+    with RunWriter(target, manifest, _joint_config(readers), max_pending=_UNBOUNDED) as writer:
         renumber = _write_records(readers, writer, manifest)
         for captures in _in_time_order(readers, renumber):
             writer.captures(captures)

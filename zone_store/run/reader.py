@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 import lmdb
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from zone_store.captures import Attachment, Captures, CrawlRow, Lookups, Loss
 from zone_store.run import environment, records
@@ -22,6 +23,7 @@ from zone_store.run.blocks import BlockError, decode_captures, decode_lookups
 from zone_store.run.folder import CAPTURE_STORE, LOOKUP_STORE, LookupsMade, RunError, read_manifest
 
 _Record = TypeVar("_Record")
+Keep = Callable[[Captures], NDArray[np.bool_]]
 
 
 class RunReader:
@@ -61,24 +63,25 @@ class RunReader:
         if self._lookups is not None:
             self._lookups.close()
 
-    def captures(self, batch_rows: int = 65536) -> Iterator[Captures]:
+    def captures(self, batch_rows: int = 65536, keep: Keep | None = None) -> Iterator[Captures]:
         """Yield all captures in order of time, ties in order of storing, in batches of `batch_rows` (the last shorter).
 
-        The same store always gives the same batches.
+        keep: of each block only the rows for which it returns true, bool[n]; what is left out costs no more than its
+        decoding. The same store always gives the same batches.
         """
         id_bytes = self.manifest.id_bytes
         ready: list[Captures] = []
         count = 0
-        for part in self._in_time_order():
+        for part in self._in_time_order(keep):
             ready.append(part)
             count += len(part)
             if count < batch_rows:
                 continue
-            joined = Captures.concat(ready, id_bytes)
+            joined = Captures.concat(ready, id_bytes) if len(ready) > 1 else part
             whole = count - count % batch_rows
             for start in range(0, whole, batch_rows):
-                yield joined.take(np.arange(start, start + batch_rows))
-            ready, count = [joined.take(np.arange(whole, count))], count - whole
+                yield joined.between(start, start + batch_rows)
+            ready, count = [joined.between(whole, count)], count - whole
         if count:
             yield Captures.concat(ready, id_bytes)
 
@@ -89,7 +92,12 @@ class RunReader:
 
     def attachments(self) -> list[Attachment]:
         """Return all attachments by number."""
-        return self._records(environment.TARGETS, records.decode_attachment)
+        return list(self.each_attachment())
+
+    def each_attachment(self) -> Iterator[Attachment]:
+        """Yield all attachments by number; for who need not hold them all at once."""
+        for _, value in self._items(environment.TARGETS):
+            yield records.decode_attachment(value)
 
     def crawls(self) -> list[CrawlRow]:
         """Return all crawls by number."""
@@ -134,7 +142,7 @@ class RunReader:
             times += [time for interval in one.visible for time in interval]
         return max(times)
 
-    def _in_time_order(self) -> Iterator[Captures]:
+    def _in_time_order(self, keep: Keep | None) -> Iterator[Captures]:
         """Yield captures in time order, in parts of any length."""
         id_bytes = self.manifest.id_bytes
         held = Captures.empty(id_bytes)
@@ -142,15 +150,16 @@ class RunReader:
             # Blocks come by first time, so nothing still to come is older than this block's.
             final = int(np.searchsorted(held.time_ns, first_ns, side="right"))
             if final:
-                yield held.take(np.arange(final))
+                yield held.between(0, final)
             try:
                 block = decode_captures(value)
             except BlockError as error:
                 raise RunError(f"capture block {sequence} of {self.folder}: {error}") from None
             if block.key.shape[1] != id_bytes:
                 raise RunError(f"capture block {sequence} of {self.folder}: IDs of {block.key.shape[1]} bytes")
-            merged = Captures.concat([held.take(np.arange(final, len(held))), block], id_bytes)
-            held = merged.take(np.argsort(merged.time_ns, kind="stable"))
+            if keep is not None:
+                block = block.take(keep(block))
+            held = _merged(held.between(final, len(held)), block, id_bytes)
         if len(held):
             yield held
 
@@ -166,3 +175,15 @@ class RunReader:
 
     def _items(self, database: bytes) -> Iterator[tuple[bytes, bytes]]:
         return environment.items(self._env, self._databases[database])
+
+
+def _merged(held: Captures, block: Captures, id_bytes: int) -> Captures:
+    """Return the rows of both in order of time; of equal times those held come first. Only what overlaps is sorted."""
+    sorted_block = bool((block.time_ns[1:] >= block.time_ns[:-1]).all())
+    if sorted_block and not len(held):
+        return block
+    last_ns = held.time_ns[-1:]
+    overlap = int(np.searchsorted(block.time_ns, last_ns)[0]) if sorted_block else len(block)
+    both = Captures.concat([held, block.between(0, overlap)], id_bytes)
+    both = both.take(np.argsort(both.time_ns, kind="stable"))
+    return Captures.concat([both, block.between(overlap, len(block))], id_bytes)

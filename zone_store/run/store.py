@@ -5,16 +5,23 @@
     meta      captures, blocks, losses, last_ns -> u64     keys big-endian; sequences count blocks, and ledger rows
 
 Capture keys are not written in append mode: a block's key is its true first time even when an earlier block began
-later, which is what lets the reader put rows in exact order. Blocks are few (a billion captures: 250,000), so the tree
-stays small and the search for the place costs nothing beside the sync.
+later, which is what lets the reader put rows in exact order. Blocks are few (a billion captures: some 7,000), so the
+tree stays small and the search for the place costs nothing beside the sync.
+
+Large blocks make small files: copies of a lookup that share a block share its IDs. But what is not committed is lost by
+a crash, so commits must not wait for a block to fill. Rows that fill none are written as a smaller block, and later
+commits replace blocks by their union: as soon as it is a full one, until then only those no larger than what is added
+to them, so that a row is written a few times and not at each commit.
 """
 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import lmdb
 import numpy as np
@@ -33,12 +40,12 @@ _MIB = 1 << 20
 class StoreLimits:
     """How large a store may grow and how it is cut.
 
-    block_rows: captures in a block (blocks hold up to twice as many); map_size: address space reserved at first,
-    doubled as needed up to max_map_size (neither takes disk); min_free_bytes: free disk below which nothing more is
-    written, so that there is room left to seal.
+    block_rows: captures in a block (blocks hold up to twice as many, and the last one of a run any number); map_size:
+    address space reserved at first, doubled as needed up to max_map_size (neither takes disk); min_free_bytes: free
+    disk below which nothing more is written, so that there is room left to seal.
     """
 
-    block_rows: int = 4096
+    block_rows: int = 1 << 17
     map_size: int = 16 << 30
     max_map_size: int = 4 << 40
     min_free_bytes: int = 256 << 20
@@ -76,6 +83,21 @@ class Batch:
         )
 
 
+class Block(NamedTuple):
+    """A block of captures and the times of its first and last row."""
+
+    first_ns: int
+    last_ns: int
+    data: bytes
+
+
+class OpenBlock(NamedTuple):
+    """A stored block that is not full: its key and its rows."""
+
+    key: bytes
+    rows: Captures
+
+
 @dataclass(slots=True)
 class Totals:
     """The store's running totals, kept in `meta` by the same transaction as the rows they count."""
@@ -107,6 +129,7 @@ class CaptureStore:
                     name: self._env.open_db(name, txn=transaction) for name in environment.CAPTURE_DATABASES
                 }
             self.totals = self._read_totals()
+            self._open: list[OpenBlock] = []  # the last blocks stored, larger ones first
         except RunError:
             self._env.close()
             raise
@@ -114,61 +137,83 @@ class CaptureStore:
     def commit(self, batch: Batch) -> None:
         """Write a batch and sync it to disk; raises RunError, and then nothing of it is stored."""
         self._check_free()
-        blocks = self._blocks(batch)
+        replaced = self._to_replace(batch.rows)
+        rows = self._in_time_order([*(block.rows for block in replaced), *batch.captures])
+        blocks = [
+            Block(int(part.time_ns[0]), int(part.time_ns[-1]), encode_captures(part)) for part in self._parts(rows)
+        ]
         while True:
             try:
-                totals = self._write(batch, blocks)
+                totals, keys = self._write(batch, blocks, replaced)
             except lmdb.MapFullError:
                 self._grow()
             except lmdb.Error as error:
                 raise RunError(self._reason(error, blocks)) from error
             else:
-                self.totals = totals
-                return
+                break
+        self.totals = totals
+        del self._open[len(self._open) - len(replaced) :]
+        if len(rows) < self._limits.block_rows:
+            self._open += [OpenBlock(key, rows) for key in keys]
 
     def close(self) -> None:
         """Close the environment; harmless when closed."""
         self._env.close()
 
-    def _write(self, batch: Batch, blocks: list[tuple[int, int, bytes]]) -> Totals:
+    def _write(self, batch: Batch, blocks: list[Block], replaced: list[OpenBlock]) -> tuple[Totals, list[bytes]]:
+        """Write a batch as these blocks, which stand for the replaced ones, too; return new totals and their keys."""
         databases = self._databases
+        kept = self.totals.blocks - len(replaced)  # open blocks are always the last ones
+        keys = [environment.time_key(block.first_ns, sequence) for sequence, block in enumerate(blocks, kept)]
         totals = Totals(
             self.totals.captures + batch.rows,
-            self.totals.blocks + len(blocks),
+            kept + len(blocks),
             self.totals.losses + len(batch.losses),
-            max(self.totals.last_ns, *(last for _, last, _ in blocks), 0),
+            max(self.totals.last_ns, *(block.last_ns for block in blocks), 0),
         )
         with self._env.begin(write=True) as transaction:
-            for sequence, (first_ns, _, block) in enumerate(blocks, self.totals.blocks):
-                key = environment.time_key(first_ns, sequence)
-                if not transaction.put(key, block, overwrite=False, db=databases[environment.CAPTURES]):
-                    raise RunError(f"capture block {sequence} is already stored in {self._path}")
+            for old in replaced:
+                if not transaction.delete(old.key, db=databases[environment.CAPTURES]):
+                    raise RunError(f"a capture block is no longer stored in {self._path}")
+            for key, block in zip(keys, blocks, strict=True):
+                if not transaction.put(key, block.data, overwrite=False, db=databases[environment.CAPTURES]):
+                    raise RunError(f"a capture block is already stored in {self._path}")
             for sequence, loss in enumerate(batch.losses, self.totals.losses):
-                key = environment.time_key(loss.begin_ns, sequence)
-                if not transaction.put(key, encode_record(loss), overwrite=False, db=databases[environment.LEDGER]):
+                begin = environment.time_key(loss.begin_ns, sequence)
+                if not transaction.put(begin, encode_record(loss), overwrite=False, db=databases[environment.LEDGER]):
                     raise RunError(f"ledger row {sequence} is already stored in {self._path}")
             for number, attachment in batch.attachments.items():
-                key = environment.number_key(number)
-                transaction.put(key, encode_record(attachment), db=databases[environment.TARGETS])
+                place = environment.number_key(number)
+                transaction.put(place, encode_record(attachment), db=databases[environment.TARGETS])
             for crawl in batch.crawls:
-                key = environment.number_key(crawl.number)
-                transaction.put(key, encode_record(crawl), db=databases[environment.CRAWLS])
+                place = environment.number_key(crawl.number)
+                transaction.put(place, encode_record(crawl), db=databases[environment.CRAWLS])
             for name in Totals.__dataclass_fields__:
                 value = environment.number_key(getattr(totals, name))
                 transaction.put(name.encode(), value, db=databases[environment.META])
-        return totals
+        return totals, keys
 
-    def _blocks(self, batch: Batch) -> list[tuple[int, int, bytes]]:
-        """Return the batch's captures as (first time, last time, block), rows in time order."""
-        if not batch.rows:
-            return []
-        captures = Captures.concat(batch.captures, self._id_bytes)
-        order = np.argsort(captures.time_ns, kind="stable")
-        blocks = []
-        for rows in np.array_split(order, max(1, len(order) // self._limits.block_rows)):
-            block = captures.take(rows)
-            blocks.append((int(block.time_ns[0]), int(block.time_ns[-1]), encode_captures(block)))
-        return blocks
+    def _to_replace(self, rows: int) -> list[OpenBlock]:
+        """Return the open blocks that so many new rows are to be written together with: the last few of them."""
+        if rows + sum(len(block.rows) for block in self._open) >= self._limits.block_rows:
+            return list(self._open)
+        count = 0
+        while rows and count < len(self._open) and len(self._open[-1 - count].rows) <= rows:
+            count += 1
+            rows += len(self._open[-count].rows)
+        return self._open[len(self._open) - count :]
+
+    def _in_time_order(self, parts: list[Captures]) -> Captures:
+        captures = Captures.concat(parts, self._id_bytes)
+        return captures.take(np.argsort(captures.time_ns, kind="stable"))
+
+    def _parts(self, rows: Captures) -> list[Captures]:
+        """Return the rows of each block."""
+        count = len(rows) // self._limits.block_rows
+        if count < 2:
+            return [rows] if len(rows) else []
+        edges = [i * len(rows) // count for i in range(count + 1)]
+        return [rows.between(start, stop) for start, stop in itertools.pairwise(edges)]
 
     def _read_totals(self) -> Totals:
         stored = dict(environment.items(self._env, self._databases[environment.META]))
@@ -197,10 +242,10 @@ class CaptureStore:
             raise RunError(f"cannot read free space of {self._path}: {error.strerror}") from None
         return disk.f_bavail * disk.f_frsize
 
-    def _reason(self, error: lmdb.Error, blocks: list[tuple[int, int, bytes]]) -> str:
+    def _reason(self, error: lmdb.Error, blocks: list[Block]) -> str:
         text = os.strerror(error.code) if error.code > 0 else str(error)
         # A write cut short is EIO to LMDB, be the disk full or failing.
-        wanted = _MIB + sum(len(block) for _, _, block in blocks)
+        wanted = _MIB + sum(len(block.data) for block in blocks)
         if error.code in _DISK_FULL or (error.code == errno.EIO and self._free() < wanted):
             return f"disk full: cannot write {self._path} ({text})"
         return f"cannot write {self._path} ({text})"

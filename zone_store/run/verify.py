@@ -104,6 +104,7 @@ def stat(folder: Path) -> dict[str, Any]:
         losses: dict[str, int] = {}
         for loss in reader.losses():
             losses[loss.name] = losses.get(loss.name, 0) + loss.count
+        captures, store_bytes = totals.get("captures", 0), (folder / STORE_FILE).stat().st_size
         first = next((first_ns for first_ns, _, _ in reader.capture_blocks()), 0)
         return {
             "run": folder.resolve().name,
@@ -113,13 +114,14 @@ def stat(folder: Path) -> dict[str, Any]:
             "exit": manifest.exit,
             "start": _iso(manifest.start_ns),
             "end": _iso(manifest.end_ns),
-            "captures": totals.get("captures", 0),
+            "captures": captures,
             "blocks": totals.get("blocks", 0),
             "attachments": len(reader.attachments()),
             "crawls": len(reader.crawls()),
             "first_capture": _iso(first),
             "last_capture": _iso(totals.get("last_ns", 0)),
-            "store_bytes": (folder / STORE_FILE).stat().st_size,
+            "store_bytes": store_bytes,
+            "bytes_per_capture": round(store_bytes / captures, 2) if captures else 0.0,
             "losses": losses,
             "counters": dict(manifest.counters),
         }

@@ -2,8 +2,8 @@
 
 The caller's calls only append to a batch. When the batch is large enough, or at `flush`, it goes to the pool's one
 thread; while that thread works the next batch fills. So at most two batches exist, and both together hold at most
-`max_pending` captures: beyond that captures are dropped, counted and put on the ledger. A commit that fails loses
-nothing: its batch goes back to the front and is tried again with the next one.
+`max_pending` captures, of 27 bytes and two IDs each: beyond that captures are dropped, counted and put on the ledger. A
+commit that fails loses nothing: its batch goes back to the front and is tried again with the next one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from zone_store.captures import Attachment, Captures, CrawlRow, Loss
+from zone_store.run.blocks import CODEC
 from zone_store.run.environment import STORE_FORMAT
 from zone_store.run.folder import (
     CAPTURE_STORE,
@@ -39,8 +40,11 @@ OVERFLOW = "store_overflow"
 FAILED = "store_failed"
 FAILED_RECORDS = "store_failed_records"
 
+# Small tables are joined, for so many of them cost far more memory than one. Large ones are left to the pool's thread.
 _MAX_PARTS = 256
+_SMALL_ROWS = 64
 _MAX_LOSSES = 4096
+_MAX_ATTACHMENTS = 50_000
 _DEFAULT_LIMITS = StoreLimits()
 
 
@@ -62,7 +66,8 @@ class RunWriter:
     ) -> None:
         if (folder / CAPTURE_STORE).exists():
             raise RunError(f"{folder} already has a store")
-        self._open(folder, msgspec.structs.replace(manifest, store_format=STORE_FORMAT), limits, max_pending)
+        written = {"store_format": STORE_FORMAT, "versions": {**manifest.versions, "zstd": CODEC}}
+        self._open(folder, msgspec.structs.replace(manifest, **written), limits, max_pending)
         try:
             write_atomic(folder / CONFIG, config_toml.encode())
             write_manifest(folder, self.manifest)  # last: a folder with a manifest has a whole store
@@ -132,13 +137,19 @@ class RunWriter:
             self._parts.append(captures)
             self._batch.rows += len(captures)
             if len(self._parts) >= _MAX_PARTS:
-                self._join_parts()  # many small tables cost far more memory than one
+                self._join_parts()
         self._go_on()
 
     def attachment(self, attachment: Attachment) -> None:
-        """Take an attachment; a later one of the same number replaces it."""
+        """Take an attachment; a later one of the same number replaces it.
+
+        The one call that waits for the disk, when very many are pending, lest they fill the memory: only the sealing of
+        a large fleet brings so many.
+        """
         self._batch.attachments[attachment.number] = attachment
         self._go_on()
+        if len(self._batch.attachments) >= _MAX_ATTACHMENTS:
+            self.drain()
 
     def crawl(self, crawl: CrawlRow) -> None:
         """Take a crawl; a later one of the same number replaces it."""
@@ -262,9 +273,11 @@ class RunWriter:
         self._store.close()
 
     def _join_parts(self) -> None:
-        if self._parts:
-            self._batch.captures.append(Captures.concat(self._parts, self.manifest.id_bytes))
-            self._parts = []
+        """Hand the tables taken on to the batch, as one if they are small."""
+        parts, self._parts = self._parts, []
+        if sum(map(len, parts)) < len(parts) * _SMALL_ROWS:
+            parts = [Captures.concat(parts, self.manifest.id_bytes)]
+        self._batch.captures += parts
 
     def _overflowed(self, captures: Captures) -> None:
         """Count dropped captures, for the ledger and for `losses`."""

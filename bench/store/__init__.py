@@ -1,0 +1,1 @@
+"""The store benchmark, and the generator of a realistic window's captures."""
