@@ -6,21 +6,22 @@ from pathlib import Path
 
 import click
 
-from montra.cli.common import clear_errors, emit, json_option, require_extra, tell
+from montra.cli.common import clear_errors, emit, json_option, require_extra, tell, workers_option
 from montra.window.analyze import analyze_run
 
 
 @click.command(epilog="Example: montra analyze runs/20261121T150000Z_mainline_a4-6")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@workers_option
 @json_option
 @clear_errors
-def analyze(runs: tuple[Path, ...], as_json: bool) -> None:
+def analyze(runs: tuple[Path, ...], workers: int | None, as_json: bool) -> None:
     """Turn the captures of RUNS into lookups with a destination, and those into tables.
 
     Writes lookups.lmdb and analysis/ (CSV, Parquet, JSON) into each run folder; what was captured is not touched.
     """
     try:
-        results = [analyze_run(run) for run in runs]
+        results = [analyze_run(run, workers) for run in runs]
     except ImportError as error:
         raise require_extra(error, "analysis") from error
 

@@ -12,8 +12,8 @@ from typing import Any, ParamSpec, TypeVar
 import click
 from rich.console import Console
 
+from montra.endpoint.errors import EndpointError
 from montra.endpoint.plan import PlanError
-from montra.endpoint.sockets import EndpointError
 from montra.window.config import ConfigError
 from zone_store.keyspace.zone import ZoneError
 from zone_store.run.folder import RunError
@@ -101,4 +101,7 @@ def emit(as_json: bool, value: Any, text: Callable[[], None]) -> None:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes to attribute in [default: one for each CPU, 1 if small]."
+)
 run_argument = click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))

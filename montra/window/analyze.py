@@ -13,7 +13,7 @@ from montra import __version__
 from montra.datagrams import ip_number
 from montra.overlays import base as overlays
 from montra.overlays.base import Overlay
-from zone_store.attribution import RULE, LookupSummary, attribute_into
+from zone_store.attribution import RULE, LookupSummary, attribute_into, workers_for
 from zone_store.run.folder import LookupsMade, Manifest, RunError, read_manifest
 from zone_store.run.reader import RunReader
 
@@ -29,8 +29,8 @@ def overlay_of(manifest: Manifest) -> Overlay:
         raise RunError(f"the run is of overlay {manifest.overlay!r}, which this version does not know") from None
 
 
-def attribute_run(run: Path) -> LookupSummary:
-    """Write the lookups of a run into its folder; raises RunError."""
+def attribute_run(run: Path, workers: int | None = None) -> LookupSummary:
+    """Write the lookups of a run into its folder, in so many processes (None: as many as help); raises RunError."""
     with RunReader(run) as reader:
         overlay = overlay_of(reader.manifest)
         return attribute_into(
@@ -39,25 +39,32 @@ def attribute_run(run: Path) -> LookupSummary:
             span_ns=overlay.lookup_span_ns,
             refresh_bits=overlay.refresh_bits,
             own_ips=_own_ips(reader.manifest.parameters),
+            workers=workers_for(reader.manifest) if workers is None else workers,
         )
 
 
-def analyze_run(run: Path) -> Analysis:
-    """Attribute a run and write its tables; raises RunError, and ImportError without the extra `analysis`."""
+def analyze_run(run: Path, workers: int | None = None) -> Analysis:
+    """Attribute a run and write its tables; raises RunError, and ImportError without the extra `analysis`.
+
+    workers: processes to attribute in, None for as many as help.
+    """
     from analysis.analyze import analyze
 
-    attribute_run(run)
+    attribute_run(run, workers)
     return analyze(run, version_name=overlay_of(read_manifest(run)).version_name, analysed_by=__version__)
 
 
-def report_runs(runs: list[Path], out: Path | None = None) -> Path:
-    """Write the report of runs, attributing those that are not yet or were otherwise; raises RunError, ImportError."""
+def report_runs(runs: list[Path], out: Path | None = None, workers: int | None = None) -> Path:
+    """Write the report of runs, attributing those that are not yet or were otherwise; raises RunError, ImportError.
+
+    workers: processes to attribute in, None for as many as help.
+    """
     from analysis.report import report
 
     for run in runs:
         overlay = overlay_of(read_manifest(run))
         if not _attributed(run, overlay):
-            attribute_run(run)
+            attribute_run(run, workers)
     return report(runs, out, version_name=overlay.version_name, analysed_by=__version__)
 
 

@@ -78,9 +78,9 @@ def test_a_report_makes_lookups_anew_that_were_made_otherwise(
     run = make_run(tmp_path / "run", OWN)
     made: list[Path] = []
 
-    def counted(folder: Path) -> object:
+    def counted(folder: Path, workers: int | None) -> object:
         made.append(folder)
-        return attribute_run(folder)
+        return attribute_run(folder, workers)
 
     monkeypatch.setattr(analyze, "attribute_run", counted)
     report_runs([run])
@@ -104,3 +104,11 @@ def test_the_summary_names_the_version_that_analysed(tmp_path: Path) -> None:
     analyze_run(run)
     summary = json.loads((run / "analysis" / "analysis.json").read_text())
     assert (summary["run"]["montra_version"], summary["analysed_by"]) == ("0.0.1", __version__)
+
+
+def test_any_number_of_workers_can_be_asked_for(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", OWN)
+    alone = attribute_run(run)
+    stored = (run / "lookups.lmdb" / "data.mdb").read_bytes()
+    assert attribute_run(run, workers=2) == alone
+    assert (run / "lookups.lmdb" / "data.mdb").read_bytes() == stored

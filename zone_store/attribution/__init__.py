@@ -2,5 +2,6 @@
 
 from zone_store.attribution.attribute import RULE, attribute
 from zone_store.attribution.store import LookupSummary, attribute_into, write_lookups
+from zone_store.attribution.workers import workers_for
 
-__all__ = ["RULE", "LookupSummary", "attribute", "attribute_into", "write_lookups"]
+__all__ = ["RULE", "LookupSummary", "attribute", "attribute_into", "workers_for", "write_lookups"]

@@ -11,17 +11,16 @@ the sizes of the reader's batches nor those of the steps change the result.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Protocol
+from collections.abc import Collection, Generator, Iterable, Iterator
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zone_store.attribution.destination import lookups_of
 from zone_store.attribution.groups import Groups
-from zone_store.attribution.maintenance import NodeIds, mark
+from zone_store.attribution.maintenance import Marks, NodeIds, mark
 from zone_store.attribution.stream import OpenGroups, Waiting
 from zone_store.attribution.targets import Targets
-from zone_store.attribution.words import fraction
 from zone_store.captures import Attachment, Captures, Lookups
 from zone_store.keyspace import ids as keyspace
 from zone_store.keyspace.zone import Zone
@@ -40,7 +39,7 @@ RULE = 2
 2: long series are cut at the same copies whatever the steps; keys that are node IDs are marked.
 """
 
-STEP_ROWS = 1 << 16
+STEP_ROWS = 1 << 18
 """Copies worked on at once, at least."""
 
 UNKNOWN_ATTACHMENT = "attribution_unknown_attachment"
@@ -59,9 +58,19 @@ class Source(Protocol):
         """Yield batches of captures, in time order throughout."""
         ...
 
-    def attachments(self) -> list[Attachment]:
-        """Return all attachments of the run."""
+    def each_attachment(self) -> Iterator[Attachment]:
+        """Yield all attachments of the run."""
         ...
+
+
+class Rules(NamedTuple):
+    """What decides which lookups captures become: the parameters of `attribute`."""
+
+    span_ns: int
+    refresh_bits: int
+    own_ips: frozenset[int]
+    longest_ns: int | None = None
+    step_rows: int = STEP_ROWS
 
 
 def attribute(
@@ -81,79 +90,49 @@ def attribute(
     spans if None; step_rows: least number of copies to work on at once; dropped: gets counts of copies left out, by
     name. Raises RunError for damage in the store and for captures that are not in time order.
     """
-    manifest = reader.manifest
-    zone = Zone.parse(manifest.zone, manifest.id_bits)
-    targets = Targets(reader.attachments(), manifest.id_bytes)
-    open_groups = OpenGroups(targets, span_ns, LONGEST_SPANS * span_ns if longest_ns is None else longest_ns)
+    rules = Rules(span_ns, refresh_bits, frozenset(own_ips), longest_ns, step_rows)
+    targets = Targets(reader.each_attachment(), reader.manifest.id_bytes)
+    return attribute_rows(reader.manifest, reader.captures(), targets, rules, {} if dropped is None else dropped)
+
+
+def attribute_rows(
+    manifest: Manifest, captures: Iterable[Captures], targets: Targets, rules: Rules, dropped: dict[str, int]
+) -> Generator[Lookups, None, None]:
+    """Yield the lookups of these batches of captures, as `attribute` does; no two tables share a time."""
+    longest_ns = LONGEST_SPANS * rules.span_ns if rules.longest_ns is None else rules.longest_ns
+    open_groups = OpenGroups(targets, rules.span_ns, longest_ns, manifest.id_bytes)
     waiting = Waiting()
-    node_ids = NodeIds(np.concatenate([targets.ids, targets.monitor_ids]))
+    marks = Marks(
+        zone=Zone.parse(manifest.zone, manifest.id_bits),
+        refresh_bits=rules.refresh_bits,
+        own_ips=rules.own_ips,
+        node_ids=NodeIds(np.concatenate([targets.ids, targets.monitor_ids])),
+    )
 
     def due(groups: Groups) -> Iterator[Lookups]:
-        lookups = _lookups(groups, targets)
-        lookups.maintenance = mark(
-            lookups,
-            targets.monitor_ids[targets.rows_of(lookups.destination)],
-            zone=zone,
-            refresh_bits=refresh_bits,
-            own_ips=own_ips,
-            node_ids=node_ids,
-        )
-        waiting.add(lookups)
-        ready = waiting.take_before(open_groups.earliest_ns)
-        if len(ready):
+        waiting.add(lookups_of(groups, targets))
+        for ready in waiting.take_before(open_groups.earliest_ns):
+            _complete(ready, targets, marks)
             yield ready
 
     pending: list[Captures] = []
     rows = 0
-    for batch in reader.captures():
+    for batch in captures:
         pending.append(batch)
         rows += len(batch)
         # Never fewer than are held open: going through those once more then stays a constant factor.
-        if rows >= max(step_rows, len(open_groups)):
-            yield from due(open_groups.step(Captures.concat(pending, manifest.id_bytes)))
-            pending, rows = [], 0
+        if rows >= max(rules.step_rows, len(open_groups)):
+            step, pending, rows = Captures.concat(pending, manifest.id_bytes), [], 0
+            yield from due(open_groups.step(step))
     yield from due(open_groups.step(Captures.concat(pending, manifest.id_bytes)))
     yield from due(open_groups.close())
-    if dropped is not None and open_groups.unknown:
+    if open_groups.unknown:
         dropped[UNKNOWN_ATTACHMENT] = dropped.get(UNKNOWN_ATTACHMENT, 0) + open_groups.unknown
 
 
-def _lookups(groups: Groups, targets: Targets) -> Lookups:
-    """Return complete groups as lookups by beginning, not yet marked."""
-    order = np.argsort(groups.rows.begin_ns[groups.first], kind="stable")
-    first, copies = groups.first[order], groups.copies[order]
-    rows = groups.rows.take(first)
-    ids = targets.ids[rows.target]
-    closest, rank = targets.place(rows.begin_ns, rows.key, ids)
-    return Lookups(
-        time_ns=rows.begin_ns,
-        last_ns=rows.time_ns,
-        source_ip=rows.source_ip,
-        source_port=rows.source_port,
-        requester_id=rows.requester_id,
-        key=rows.key,
-        kind=rows.kind,
-        flags=np.bitwise_or.reduceat(groups.rows.flags, groups.first)[order],
-        version=rows.version,
-        copies=np.minimum(copies, np.iinfo(np.uint16).max).astype(np.uint16),
-        packets=np.add.reduceat(groups.rows.packets, groups.first, dtype=np.uint32)[order],
-        destination=targets.number[rows.target],
-        closest=closest,
-        rank=np.minimum(rank, np.iinfo(np.uint16).max).astype(np.uint16),
-        margin=_margin(groups, first, copies, targets),
-        maintenance=np.zeros(len(rows), np.uint8),
-    )
-
-
-def _margin(groups: Groups, first: NDArray[np.intp], copies: NDArray[np.intp], targets: Targets) -> NDArray[np.float32]:
-    """Return log2 of the runner-up's distance over the destination's, float32[g]; inf without a runner-up."""
-    margin = np.full(len(first), np.inf, np.float32)
-    several = copies > 1
-    first = first[several]
-
-    def distance(rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        return fraction(keyspace.distance(targets.ids[groups.rows.target[rows]], groups.rows.key[rows]))
-
-    with np.errstate(divide="ignore"):  # the key may be the destination's very ID: inf
-        margin[several] = np.log2(distance(first + 1) / distance(first))
-    return margin
+def _complete(lookups: Lookups, targets: Targets, marks: Marks) -> None:
+    """Fill in what needs the other targets: closest, rank and maintenance."""
+    rows = targets.rows_of(lookups.destination).astype(np.intp)
+    lookups.closest, rank = targets.place(lookups.time_ns, lookups.key, keyspace.take(targets.ids, rows))
+    lookups.rank = np.minimum(rank, np.iinfo(np.uint16).max).astype(np.uint16)
+    lookups.maintenance = mark(lookups, keyspace.take(targets.monitor_ids, rows), marks)

@@ -26,11 +26,14 @@ N * 2^(8 - bits of an ID), so never. Marking them also keeps those IDs out of al
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zone_store.captures import Flag, Kind, Lookups, Maintenance
+from zone_store.keyspace import ids as keyspace
 from zone_store.keyspace.ids import common_prefix_lengths
 from zone_store.keyspace.zone import Zone
 
@@ -45,15 +48,28 @@ class NodeIds:
     """
 
     def __init__(self, ids: NDArray[np.uint8]) -> None:
-        self._heads = np.unique(_heads(ids))
+        self._ids = ids
+        # Strings of bytes compare slowly; nearly all keys differ from all IDs in their first word.
+        self._words = np.unique(_first_word(ids[:, :-1]))
+
+    @cached_property
+    def _heads(self) -> NDArray[np.bytes_]:
+        return np.unique(_heads(self._ids))
 
     def near(self, keys: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Tell which keys uint8[n, L] are one of the IDs or next to one, bool[n]."""
-        if not len(self._heads):
+        if not len(self._words):
             return np.zeros(len(keys), np.bool_)
-        heads = _heads(keys)
+        words = _first_word(keys[:, :-1])
+        at = np.minimum(np.searchsorted(self._words, words), len(self._words) - 1)
+        near = np.asarray(self._words[at] == words, np.bool_)
+        rows = np.flatnonzero(near)
+        if not len(rows):
+            return near
+        heads = _heads(keys[rows])
         at = np.minimum(np.searchsorted(self._heads, heads), len(self._heads) - 1)
-        return np.asarray(self._heads[at] == heads, np.bool_)
+        near[rows] = self._heads[at] == heads
+        return near
 
 
 def _heads(ids: NDArray[np.uint8]) -> NDArray[np.bytes_]:
@@ -63,34 +79,40 @@ def _heads(ids: NDArray[np.uint8]) -> NDArray[np.bytes_]:
     return values
 
 
-def mark(
-    lookups: Lookups,
-    monitor_ids: NDArray[np.uint8],
-    *,
-    zone: Zone,
-    refresh_bits: int,
-    own_ips: Collection[int],
-    node_ids: NodeIds,
-) -> NDArray[np.uint8]:
+def _first_word(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the first eight bytes of each row uint8[n, L] as one value, of shorter rows zero-padded."""
+    words = keyspace.words(rows[:, :8])
+    return words[0] if len(words) else np.zeros(len(rows), np.uint64)
+
+
+class Marks(NamedTuple):
+    """What lookups are marked by: the run's zone and node IDs, the overlay's refresh_bits, our host-order addresses."""
+
+    zone: Zone
+    refresh_bits: int
+    own_ips: Collection[int]
+    node_ids: NodeIds
+
+
+def mark(lookups: Lookups, monitor_ids: NDArray[np.uint8], marks: Marks) -> NDArray[np.uint8]:
     """Return each lookup's Maintenance, uint8[n]; where several fit, the first of the order below.
 
-    monitor_ids uint8[n, L]: of each lookup's destination; own_ips: host-order addresses that are ours; node_ids: of
-    the run.
+    monitor_ids uint8[n, L]: of each lookup's destination.
     """
     with_requester = common_prefix_lengths(lookups.key, lookups.requester_id).astype(np.int32)
     excess = with_requester - common_prefix_lengths(lookups.key, monitor_ids)
-    own_id = with_requester >= refresh_bits
+    own_id = with_requester >= marks.refresh_bits
     own_id |= (lookups.kind == Kind.LOOKUP) & (excess >= OWN_ID_EXCESS)
     alone = (lookups.kind == Kind.LOOKUP) & (lookups.copies == 1) & (lookups.packets == 1)
     refresh = ((lookups.kind == Kind.NODE_LOOKUP) | alone) & (excess > 0)
-    own = np.isin(lookups.source_ip, np.array(sorted(own_ips), np.uint32)) | (lookups.flags & Flag.OWN != 0)
+    own = np.isin(lookups.source_ip, np.array(sorted(marks.own_ips), np.uint32)) | (lookups.flags & Flag.OWN != 0)
     reasons = [
         (own, Maintenance.OWN_TRAFFIC),
         (lookups.flags & Flag.BOOTSTRAP != 0, Maintenance.BOOTSTRAP),
-        (~zone.contains_many(lookups.key), Maintenance.OUTSIDE_ZONE),
+        (~marks.zone.contains_many(lookups.key), Maintenance.OUTSIDE_ZONE),
         (own_id, Maintenance.OWN_ID),
         (refresh, Maintenance.BUCKET_REFRESH),
-        (node_ids.near(lookups.key), Maintenance.NODE_ID),
+        (marks.node_ids.near(lookups.key), Maintenance.NODE_ID),
     ]
-    marks = np.select([where for where, _ in reasons], [int(reason) for _, reason in reasons], int(Maintenance.NONE))
-    return marks.astype(np.uint8)
+    found = np.select([where for where, _ in reasons], [int(reason) for _, reason in reasons], int(Maintenance.NONE))
+    return found.astype(np.uint8)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from zone_store.attribution.attribute import RULE, Source, attribute
+from zone_store.attribution.attribute import RULE, Rules, Source, attribute_rows
 from zone_store.attribution.stream import concat
+from zone_store.attribution.targets import Targets
+from zone_store.attribution.workers import attribute_by_workers
 from zone_store.captures import Kind, Lookups, Maintenance
 from zone_store.run import environment
 from zone_store.run.blocks import encode_lookups
@@ -64,20 +67,37 @@ class LookupSummary:
         """Count a table."""
         self.rows += len(lookups)
         self.packets += int(lookups.packets.sum(dtype=np.int64))
-        pairs, counts = np.unique(np.stack([lookups.kind, lookups.maintenance]), axis=1, return_counts=True)
-        for kind, why, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
-            self.by[Kind(kind).name.lower(), Maintenance(why).name.lower()] += count
+        counts = np.bincount(lookups.kind.astype(np.uint16) << 8 | lookups.maintenance)
+        for pair in np.flatnonzero(counts).tolist():
+            self.by[Kind(pair >> 8).name.lower(), Maintenance(pair & 255).name.lower()] += int(counts[pair])
 
 
 def attribute_into(
-    folder: Path, reader: Source, *, span_ns: int, refresh_bits: int, own_ips: Collection[int] = ()
+    folder: Path,
+    reader: Source,
+    *,
+    span_ns: int,
+    refresh_bits: int,
+    own_ips: Collection[int] = (),
+    workers: int = 1,
 ) -> LookupSummary:
-    """Attribute a run and write its lookups, with how they were made; parameters as of `attribute`, raises RunError."""
+    """Attribute a run and write its lookups, with how they were made; parameters as of `attribute`, raises RunError.
+
+    folder: the run's; workers: processes to attribute in, see `workers_for`. The bytes are the same for any number. A
+    run that is not sealed takes one: others would see it at another moment.
+    """
     dropped: dict[str, int] = {}
-    lookups = attribute(reader, span_ns=span_ns, refresh_bits=refresh_bits, own_ips=own_ips, dropped=dropped)
+    rules = Rules(span_ns, refresh_bits, frozenset(own_ips))
+    targets = Targets(reader.each_attachment(), reader.manifest.id_bytes)
+    if workers > 1 and reader.manifest.sealed:
+        lookups = attribute_by_workers(folder, targets, rules, workers, dropped)
+    else:
+        lookups = attribute_rows(reader.manifest, reader.captures(), targets, rules, dropped)
     # `dropped` is complete when the lookups are at their end, which is when `made` is written.
     made = LookupsMade(rule=RULE, span_ns=span_ns, refresh_bits=refresh_bits, dropped=dropped)
-    return write_lookups(folder, lookups, made)
+    # Closed here at once, whatever happens: its end is the workers' end.
+    with closing(lookups):
+        return write_lookups(folder, lookups, made)
 
 
 def write_lookups(folder: Path, lookups: Iterable[Lookups], made: LookupsMade = UNTOLD) -> LookupSummary:
@@ -150,7 +170,7 @@ def _blocks(lookups: Iterable[Lookups]) -> Iterator[Lookups]:
         joined = concat(parts)
         whole = rows - rows % BLOCK_ROWS
         for start in range(0, whole, BLOCK_ROWS):
-            yield joined.take(np.arange(start, start + BLOCK_ROWS))
-        parts, rows = [joined.take(np.arange(whole, rows))], rows - whole
+            yield joined.between(start, start + BLOCK_ROWS)
+        parts, rows = [joined.between(whole, rows)], rows - whole
     if rows:
         yield concat(parts)

@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zone_store.attribution.rank import count_nearer
-from zone_store.attribution.words import Words, less, same
+from zone_store.attribution.attached import Attached
+from zone_store.attribution.words import same_as_before
 from zone_store.captures import Attachment
 from zone_store.keyspace import ids as keyspace
-from zone_store.keyspace.nearest import nearest
 
 _FOREVER = np.iinfo(np.int64).max
-_FURTHEST = np.iinfo(np.uint64).max
 
-PAIRS = 1 << 20
-"""Bound on the (lookup, target) pairs compared one by one: about 50 MB of working memory."""
+COME_AND_GO = 1024
+"""So many targets may come or go while one table of the attached ones serves, or half of them if that is more."""
 
 LOOKUPS = 1 << 16
 """Most lookups placed at once."""
+
+_SPREAD = 16
+"""Attachment numbers up to so many times their count are found by a table instead of by search."""
+
+
+_TOGETHER = 1 << 14
+"""So many attachments are objects at a time, at ten times the memory of their columns."""
+
+
+class _Columns(NamedTuple):
+    number: NDArray[np.uint32]
+    ids: NDArray[np.uint8]
+    monitor_ids: NDArray[np.uint8]
+    begin_ns: NDArray[np.int64]
+    end_ns: NDArray[np.int64]
 
 
 class Targets:
     """All attachments of a run, one row each, by rising number.
 
-    number uint32[A]; ids uint8[A, L] target IDs; monitor_ids uint8[A, L]; identity intp[A]: equal for equal target IDs;
-    begin_ns, end_ns int64[A]: when attached, that is from accepted until lost (never, if never accepted).
-    Raises ValueError if an ID has not `id_bytes` bytes.
+    number uint32[A]; ids uint8[A, L] target IDs; word uint64[A]: their first eight bytes as numbers; monitor_ids
+    uint8[A, L]; identity int32[A]: equal for equal target IDs; begin_ns, end_ns int64[A]: when attached, that is from
+    accepted until lost (never, if never accepted). Raises ValueError if an ID has not `id_bytes` bytes.
     """
 
-    def __init__(self, attachments: Sequence[Attachment], id_bytes: int) -> None:
-        rows = sorted(attachments, key=lambda a: a.number)
-        self.number = np.array([a.number for a in rows], np.uint32)
-        self.ids = keyspace.pack([a.target_id for a in rows], id_bytes)
-        self.monitor_ids = keyspace.pack([a.monitor_id for a in rows], id_bytes)
-        self.begin_ns = np.array([a.accepted_ns or _FOREVER for a in rows], np.int64)
-        self.end_ns = np.array([a.lost_ns or _FOREVER for a in rows], np.int64)
-        self._words = keyspace.words(self.ids)
+    def __init__(self, attachments: Iterable[Attachment], id_bytes: int) -> None:
+        parts = [_columns(part, id_bytes) for part in _batched(attachments)] or [_columns([], id_bytes)]
+        number = np.concatenate([part.number for part in parts])
+        order = np.argsort(number, kind="stable")
+        self.number = number[order]
+        self.ids = keyspace.take(np.concatenate([part.ids for part in parts]), order)
+        self.monitor_ids = keyspace.take(np.concatenate([part.monitor_ids for part in parts]), order)
+        self.begin_ns = np.concatenate([part.begin_ns for part in parts])[order]
+        self.end_ns = np.concatenate([part.end_ns for part in parts])[order]
+        words = keyspace.words(self.ids)
+        self.word = words[0] if len(words) else np.zeros(len(self), np.uint64)
         # By ID, then by number: the first of equal IDs has the lowest number.
         self._order = keyspace.sort_order(self.ids)
-        self.identity = np.empty(len(rows), np.intp)
-        new = ~same(self._words, self._order[1:], self._order[:-1])
-        self.identity[self._order] = np.cumsum(np.append(False, new))[: len(rows)]
+        self.identity = np.empty(len(self), np.int32)
+        new = ~same_as_before(list(words), self._order)
+        self.identity[self._order] = np.cumsum(np.append(False, new))[: len(self)]
+        ever = self.begin_ns < self.end_ns
+        self._events_ns = np.sort(np.concatenate([self.begin_ns[ever], self.end_ns[ever]]))
+        self._row_of = self._rows_by_number()
+        self._attached: tuple[int, int, Attached] | None = None
 
     def __len__(self) -> int:
         return len(self.number)
@@ -52,6 +74,8 @@ class Targets:
         """Return the rows of these attachment numbers, -1 for a number that the run does not list."""
         if not len(self):
             return np.full(len(numbers), -1, np.int32)
+        if self._row_of is not None:
+            return self._row_of[np.minimum(numbers, np.uint32(len(self._row_of) - 1))]
         rows = np.minimum(np.searchsorted(self.number, numbers), len(self) - 1)
         return np.where(self.number[rows] == numbers, rows, -1).astype(np.int32)
 
@@ -64,62 +88,54 @@ class Targets:
         of the attached target at least XOR distance from the key (of equal IDs the lowest number; 0 if none is
         attached), and how many attached targets are nearer to the key than the ID is.
 
-        Over a short time most targets stay attached: those are asked through a sorted table, and only those that come
-        or go meanwhile are compared with each lookup. A stretch of time with too many of them is halved.
+        One table of the targets attached in some stretch of time serves all lookups of the stretch, and is kept for
+        the next call: calls are cheapest in order of time.
         """
         closest = np.zeros(len(times), np.uint32)
         rank = np.zeros(len(times), np.int64)
-        todo = [(0, len(times))] if len(self) and len(times) else []
-        while todo:
-            begin, end = todo.pop()
-            throughout, partly = self._attached(int(times[begin]), int(times[end - 1]))
-            if end - begin > 1 and (end - begin > LOOKUPS or len(partly) * (end - begin) > PAIRS):
-                middle = (begin + end) // 2
-                todo += [(begin, middle), (middle, end)]
-                continue
+        begin = 0
+        while begin < len(times) and len(self):
+            until_ns, attached = self._attached_at(int(times[begin]))
+            end = min(int(np.searchsorted(times, until_ns)), begin + LOOKUPS)
             part = slice(begin, end)
-            closest[part], rank[part] = self._place(times[part], keys[part], ids[part], throughout, partly)
+            rows, rank[part] = attached.place(times[part], keys[part], ids[part])
+            closest[part] = np.where(rows >= 0, self.number[rows], 0)
+            begin = end
         return closest, rank
 
-    def _attached(self, begin_ns: int, end_ns: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return, by ID, the rows attached from begin to end, and those attached at some time in between only."""
+    def _attached_at(self, time_ns: int) -> tuple[int, Attached]:
+        """Return (end of a stretch that has begun by this time, the targets attached in it)."""
+        if self._attached is not None and self._attached[0] <= time_ns < self._attached[1]:
+            return self._attached[1:]
+        there = int(np.count_nonzero((self.begin_ns <= time_ns) & (self.end_ns > time_ns)))
+        last = int(np.searchsorted(self._events_ns, time_ns, "right")) + max(COME_AND_GO, there // 2)
+        until_ns = int(self._events_ns[last]) if last < len(self._events_ns) else _FOREVER
         begins, ends = self.begin_ns[self._order], self.end_ns[self._order]
-        throughout = (begins <= begin_ns) & (ends > end_ns)
-        partly = (begins <= end_ns) & (ends > begin_ns) & ~throughout
-        return self._order[throughout], self._order[partly]
+        rows = self._order[(begins < until_ns) & (ends > time_ns) & (begins < ends)]
+        attached = Attached(rows, keyspace.take(self.ids, rows), self.begin_ns[rows], self.end_ns[rows])
+        self._attached = (time_ns, until_ns, attached)
+        return until_ns, attached
 
-    def _place(
-        self,
-        times: NDArray[np.int64],
-        keys: NDArray[np.uint8],
-        ids: NDArray[np.uint8],
-        throughout: NDArray[np.intp],
-        partly: NDArray[np.intp],
-    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        rank = count_nearer(self.ids[throughout], keys, ids)
-        closest = np.full(len(times), -1, np.intp)
-        if len(throughout):
-            closest = throughout[nearest(self.ids[throughout], keys)[:, 0]]
-        if len(partly):
-            key_words = keyspace.words(keys)
-            own = keyspace.words(keyspace.distance(keys, ids))
-            there = (self.begin_ns[partly] <= times[:, None]) & (self.end_ns[partly] > times[:, None])
-            distance = self._words[:, None, partly] ^ key_words[:, :, None]
-            rank += (there & less(distance, own[:, :, None])).sum(axis=1)
-            rival = np.where(there.any(axis=1), partly[_argmin(distance, there)], -1)
-            closest = self._nearer(key_words, closest, rival)
-        return np.where(closest >= 0, self.number[closest], 0).astype(np.uint32), rank
-
-    def _nearer(self, keys: Words, a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return for each key the nearer of two rows (-1 = none; of equal IDs the lower row)."""
-        nearer = less(self._words[:, b] ^ keys, self._words[:, a] ^ keys)
-        first_of_equals = (self.identity[a] == self.identity[b]) & (b < a)
-        return np.where((b >= 0) & ((a < 0) | nearer | first_of_equals), b, a)
+    def _rows_by_number(self) -> NDArray[np.int32] | None:
+        """Return each number's row, -1 for those between and one after the last; None if they lie too far apart."""
+        if not len(self) or int(self.number[-1]) > _SPREAD * len(self):
+            return None
+        row_of = np.full(int(self.number[-1]) + 2, -1, np.int32)
+        row_of[self.number] = np.arange(len(self), dtype=np.int32)
+        return row_of
 
 
-def _argmin(distance: Words, candidates: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return for each lookup the first candidate (bool[n, m]) at least distance (uint64[W, n, m])."""
-    for word in distance:
-        masked = np.where(candidates, word, _FURTHEST)
-        candidates = candidates & (masked == masked.min(axis=1, keepdims=True))
-    return np.asarray(candidates.argmax(axis=1), np.intp)
+def _batched(attachments: Iterable[Attachment]) -> Iterator[list[Attachment]]:
+    rows = iter(attachments)
+    while part := list(islice(rows, _TOGETHER)):
+        yield part
+
+
+def _columns(rows: list[Attachment], id_bytes: int) -> _Columns:
+    return _Columns(
+        np.array([a.number for a in rows], np.uint32),
+        keyspace.pack([a.target_id for a in rows], id_bytes),
+        keyspace.pack([a.monitor_id for a in rows], id_bytes),
+        np.array([a.accepted_ns or _FOREVER for a in rows], np.int64),
+        np.array([a.lost_ns or _FOREVER for a in rows], np.int64),
+    )

@@ -1,0 +1,1 @@
+"""How fast captures become lookups, and in how much memory, beside the same grouping by DuckDB."""
