@@ -1,4 +1,4 @@
-"""One crawl: what it waits for, and the count at its end."""
+"""One crawl: what it waits for, the count at its end, and when the next one begins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 
 from crawler.completeness import UNKNOWN, estimate
 from crawler.population import Node
+from crawler.settings import CrawlSettings, nanoseconds
 from zone_store.captures import CrawlRow
+
+#: "No wake-up wanted", the largest int64.
+NEVER_NS = 2**63 - 1
 
 
 @dataclass(slots=True)
@@ -28,6 +32,27 @@ class Crawl:
     replied: bool = False
     asked_bootstrap: bool = False
     bootstrapped: bool = False
+
+
+class Schedule:
+    """When the next crawl starts: back to back, or after ever longer rests while nobody in the zone answers."""
+
+    def __init__(self, settings: CrawlSettings) -> None:
+        self.next_ns = NEVER_NS
+        self.empty = 0  # crawls in a row without an answer of the zone
+        self._pause_ns = nanoseconds(settings.pause_s)
+        self._rest_s, self._longest_s = settings.empty_s, settings.empty_max_s
+
+    def ended(self, now_ns: int, crawl: Crawl, alive: bool) -> None:
+        """Set the start of the next crawl. alive: somebody in the zone answered."""
+        if alive:
+            self.empty = 0
+            self.next_ns = max(now_ns, crawl.begin_ns + self._pause_ns)
+            return
+        # The exponent is bounded only to keep the number small.
+        rest_s = min(self._rest_s * 2 ** min(self.empty, 40), self._longest_s)
+        self.empty += 1
+        self.next_ns = now_ns + max(nanoseconds(rest_s), self._pause_ns)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from crawler.frontier import Frontier
 from crawler.overlay import CrawlOverlay
 from crawler.pace import Address, Pace, Spacing
 from crawler.pending import Transactions
-from crawler.questions import Lane, Question
+from crawler.questions import Lane, Purpose, Question
 from crawler.settings import CrawlSettings, nanoseconds
 
 
@@ -18,7 +18,7 @@ class Dispatch:
     """Frontier, rates and transactions behind one door.
 
     refill: called when no known node is queued, to queue the next portion of them: a crawl of a large zone must not
-    begin with queueing all at once.
+    begin with queueing all at once. spare: asked when a slice is about to leave for the first time; True drops it.
     """
 
     def __init__(
@@ -29,11 +29,13 @@ class Dispatch:
         settings: CrawlSettings,
         counters: Counter[str],
         refill: Callable[[], None],
+        spare: Callable[[Question], bool] = lambda _question: False,
     ) -> None:
         self._overlay = overlay
         self._own_id = own_id
         self._max_in_flight = settings.max_in_flight
         self._refill = refill
+        self._spare = spare
         self._frontier = Frontier()
         self._transactions = Transactions(rng, nanoseconds(settings.timeout_s), 4 * settings.max_in_flight, counters)
         self._pace = Pace(settings.max_pps)
@@ -88,24 +90,28 @@ class Dispatch:
     def send(self, now_ns: int) -> list[tuple[int, int, bytes]]:
         """Return the datagrams that may leave now."""
         out: list[tuple[int, int, bytes]] = []
-        self._frontier.ripen(now_ns)
-        while len(self._transactions) < self._max_in_flight and self._pace.allows(now_ns):
-            if not self._frontier.has(Lane.KNOWN):
+        frontier, spacing, transactions = self._frontier, self._spacing, self._transactions
+        frontier.ripen(now_ns)
+        room = min(self._max_in_flight - len(transactions), self._pace.allows(now_ns))
+        while len(out) < room:
+            if not frontier.has(Lane.KNOWN):
                 self._refill()
-            question = self._frontier.pop()
+            question = frontier.pop()
             if question is None:
                 break
             if question.closed:  # its late answer overtook the retry
                 continue
-            ready_ns = self._spacing.ready_ns(question.address)
+            address = question.address
+            ready_ns = spacing.ready_ns(address)
             if ready_ns > now_ns:
-                self._frontier.push(question, ready_ns, now_ns)
+                frontier.push(question, ready_ns, now_ns)
+                continue
+            if question.purpose is Purpose.SLICE and not question.tries and self._spare(question):
                 continue
             question.tries += 1
-            self._pace.spend(now_ns)
-            self._spacing.spend(now_ns, question.address)
-            transaction = self._transactions.open(now_ns, question)
-            query = self._overlay.crawl_query(self._own_id, question.target, transaction)
-            out.append((*question.address, query))
+            spacing.spend(now_ns, address)
+            transaction = transactions.open(now_ns, question)
+            out.append((*address, self._overlay.crawl_query(self._own_id, question.target, transaction)))
+        self._pace.spend(now_ns, len(out))
         self._queries += len(out)
         return out

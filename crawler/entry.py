@@ -65,10 +65,9 @@ class Entry:
 
     def offer(self, contacts: Iterable[CrawlContact]) -> None:
         """Remember contacts outside the zone as candidates of this crawl."""
-        for contact in contacts:
+        for node_id, ip, port in contacts:
             self._sequence += 1
-            nearness = self._nearness(contact.node_id)
-            heapq.heappush(self._candidates, (-nearness, self._sequence, (contact.ip, contact.port)))
+            heapq.heappush(self._candidates, (-self._nearness(node_id), self._sequence, (ip, port)))
         if len(self._candidates) > 8 * self._max_helpers:
             self._candidates = heapq.nsmallest(4 * self._max_helpers, self._candidates)
 

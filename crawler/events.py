@@ -1,14 +1,16 @@
-"""What a crawl tells the rest, as it happens. Times are integer nanoseconds since the Unix epoch."""
+"""What a crawl tells the rest, as it happens. Times are integer nanoseconds since the Unix epoch.
+
+Named tuples: a fast crawl makes tens of thousands a second, and a frozen dataclass takes three times as long.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from zone_store.captures import CrawlRow
 
 
-@dataclass(frozen=True, slots=True)
-class NodeFound:
+class NodeFound(NamedTuple):
     """A node of the zone answered an unsolicited query for the first time: reachable, so not behind a NAT."""
 
     at_ns: int
@@ -18,8 +20,7 @@ class NodeFound:
     version: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class NodeGone:
+class NodeGone(NamedTuple):
     """A known node of the zone stayed silent for the configured number of crawls."""
 
     at_ns: int
@@ -29,8 +30,7 @@ class NodeGone:
     last_answer_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class NodeChanged:
+class NodeChanged(NamedTuple):
     """The node at this address answers under another ID (which may lie outside the zone)."""
 
     at_ns: int
@@ -41,8 +41,7 @@ class NodeChanged:
     in_zone: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OwnView:
+class OwnView(NamedTuple):
     """A node answered a query for its own ID, and named these addresses that the caller called its own (ID, ip, port).
 
     The empty tuple is news too: the node does not hand out the monitor beside it.
@@ -55,8 +54,7 @@ class OwnView:
     own: tuple[tuple[bytes, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CrawlDone:
+class CrawlDone(NamedTuple):
     """One crawl of the zone ended.
 
     marked, sampled, recaptured: the counts behind the estimate (crawler/completeness.py); dark: nodes known before the

@@ -15,14 +15,14 @@ class Frontier:
     """Queues of questions: `pop` gives the most urgent one whose time has come."""
 
     def __init__(self) -> None:
-        self._lanes: dict[Lane, deque[Question]] = {lane: deque() for lane in Lane}
+        self._lanes: list[deque[Question]] = [deque() for _ in Lane]
         self._later: list[tuple[int, int, Question]] = []
         self._sequence = 0
         self._fresh_first = True
         self._since_probe = _BETWEEN_PROBES
 
     def __len__(self) -> int:
-        return sum(map(len, self._lanes.values())) + len(self._later)
+        return sum(map(len, self._lanes)) + len(self._later)
 
     def has(self, lane: Lane) -> bool:
         """Tell whether a question of this lane may leave now."""
@@ -49,30 +49,34 @@ class Frontier:
         A probe comes first, but is at most every fifth question as long as others wait: many probes delay a crawl by a
         quarter, and never stop it.
         """
-        others = (Lane.ENTRY, *self._turn(), Lane.SLICE)
-        probe_first = self._since_probe >= _BETWEEN_PROBES
-        for lane in (Lane.PROBE, *others) if probe_first else (*others, Lane.PROBE):
-            if self._lanes[lane]:
-                self._since_probe = 0 if lane is Lane.PROBE else self._since_probe + 1
-                if lane in (Lane.FRESH, Lane.KNOWN):
-                    self._fresh_first = lane is Lane.KNOWN
-                return self._lanes[lane].popleft()
-        return None
+        probes, entry, fresh, known, slices = self._lanes
+        if probes and self._since_probe >= _BETWEEN_PROBES:
+            self._since_probe = 0
+            return probes.popleft()
+        self._since_probe += 1
+        if entry:
+            return entry.popleft()
+        if fresh and (self._fresh_first or not known):
+            self._fresh_first = False
+            return fresh.popleft()
+        if known:
+            self._fresh_first = True
+            return known.popleft()
+        if slices:
+            return slices.popleft()
+        self._since_probe = 0 if probes else _BETWEEN_PROBES  # nobody waits: the next probe need not either
+        return probes.popleft() if probes else None
 
     def due(self) -> int | None:
         """Return when the next question may leave: 0 if one may already, None if there is none."""
-        if any(self._lanes.values()):
+        if any(self._lanes):
             return 0
         return self._later[0][0] if self._later else None
 
     def drop_crawl(self) -> int:
         """Forget the questions that belong to a crawl; return how many."""
         before = len(self)
-        for lane, queue in self._lanes.items():
-            self._lanes[lane] = deque(question for question in queue if not question.crawl)
+        self._lanes = [deque(question for question in queue if not question.crawl) for queue in self._lanes]
         self._later = [item for item in self._later if not item[2].crawl]
         heapq.heapify(self._later)
         return before - len(self)
-
-    def _turn(self) -> tuple[Lane, Lane]:
-        return (Lane.FRESH, Lane.KNOWN) if self._fresh_first else (Lane.KNOWN, Lane.FRESH)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from crawler.overlay import CrawlContact
 from crawler.pace import Address
@@ -44,10 +44,10 @@ def is_unicast(ip: int) -> bool:
 class Harvest:
     """What one reply gave: our own addresses in it, nodes of the zone to ask now, neighbours' IDs, contacts outside."""
 
-    own: list[tuple[bytes, int, int]] = field(default_factory=list)
-    ask: list[Node] = field(default_factory=list)
-    neighbours: list[bytes] = field(default_factory=list)
-    outside: list[CrawlContact] = field(default_factory=list)
+    own: list[CrawlContact]
+    ask: list[Node]
+    neighbours: list[bytes]
+    outside: list[CrawlContact]
 
 
 class Intake:
@@ -65,7 +65,8 @@ class Intake:
         ignore: Callable[[int, int], bool],
         counters: Counter[str],
     ) -> None:
-        self._zone = zone
+        self._id_bytes = zone.id_bytes
+        self._low, self._high = zone.low(), zone.high()
         self._population = population
         self._private = private
         self._ignore = ignore
@@ -87,20 +88,36 @@ class Intake:
 
     def take(self, now_ns: int, source: Address, contacts: Sequence[CrawlContact], is_random: bool) -> Harvest:
         """Sort the contacts that `source` named, in reply to a random question or not."""
-        harvest = Harvest()
+        harvest = Harvest([], [], [], [])
         if len(contacts) > _PER_REPLY:
             self._counters["reply_limit"] += len(contacts) - _PER_REPLY
-        for contact in contacts[:_PER_REPLY]:
-            address = (contact.ip, contact.port)
-            if self._ignore(*address):
+            contacts = contacts[:_PER_REPLY]
+        crawl, nodes, waiting = self._crawl, self._population.nodes, self._population.contacts
+        itself = self._population.find(source)
+        for contact in contacts:
+            node_id, ip, port = contact
+            address = (ip, port)
+            node = nodes.get(address)
+            if node is None:
+                node = waiting.get(address)
+                if node is not None and node.asked != crawl:
+                    node = None  # is to be asked, perhaps
+            # By far most contacts: known under this ID, and alive or asked, so there is nothing to judge.
+            if node is not None and node.node_id == node_id and node is not itself:
+                harvest.neighbours.append(node_id)
+                if node.listed != crawl:
+                    self._list(node)
+                if is_random:
+                    node.sampled = crawl
+            elif self._ignore(ip, port):
                 self._counters["own_contact"] += 1
-                harvest.own.append((contact.node_id, contact.ip, contact.port))
-            elif not self._is_sound(contact):
+                harvest.own.append((node_id, ip, port))
+            elif len(node_id) != self._id_bytes or not self.is_usable(address):
                 self._counters["bogus_contact"] += 1
             elif address != source:
-                harvest.neighbours.append(contact.node_id)
-                if self._zone.contains(contact.node_id):
-                    self._take_inside(now_ns, source, contact, is_random, harvest)
+                harvest.neighbours.append(node_id)
+                if self._low <= node_id <= self._high:
+                    self._take_inside(now_ns, source, node_id, address, is_random, harvest)
                 elif len(harvest.outside) < _OUTSIDE_PER_REPLY:
                     harvest.outside.append(contact)
         return harvest
@@ -115,25 +132,24 @@ class Intake:
         ip, port = address
         return 0 < port < 0x10000 and is_unicast(ip) and (self._private or not is_private(ip))
 
-    def _is_sound(self, contact: CrawlContact) -> bool:
-        return len(contact.node_id) == self._zone.id_bytes and self.is_usable((contact.ip, contact.port))
-
-    def _take_inside(
-        self, now_ns: int, source: Address, contact: CrawlContact, is_random: bool, harvest: Harvest
-    ) -> None:
-        address = (contact.ip, contact.port)
-        node = self._population.find(address)
-        if node is None:
-            node = Node(contact.node_id, address)
-            if not self._admit(source, node):
-                return
+    def _list(self, node: Node) -> None:
         self.touch(node)
         node.listed = self._crawl
+
+    def _take_inside(
+        self, now_ns: int, source: Address, node_id: bytes, address: Address, is_random: bool, harvest: Harvest
+    ) -> None:
+        node = self._population.find(address)
+        if node is None:
+            node = Node(node_id, address)
+            if not self._admit(source, node):
+                return
+        self._list(node)
         if is_random:
             node.sampled = self._crawl
         if address in self._population.nodes:
             return
-        node.node_id = contact.node_id  # the latest claim is the likeliest
+        node.node_id = node_id  # the latest claim is the likeliest
         if node.asked != self._crawl and node.retry_ns <= now_ns:
             if self._population.take_slot(node):
                 harvest.ask.append(node)

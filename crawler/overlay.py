@@ -8,24 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-
-class CrawlContact(Protocol):
-    """A node as another names it: ID, IPv4 address as host-order integer, UDP port."""
-
-    @property
-    def node_id(self) -> bytes:
-        """The node ID."""
-        ...
-
-    @property
-    def ip(self) -> int:
-        """IPv4 address, host order."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """UDP port."""
-        ...
+#: A node as another names it: ID, IPv4 address as host-order integer, UDP port. A plain tuple: replies name eight.
+CrawlContact = tuple[bytes, int, int]
 
 
 class CrawlMessage(Protocol):

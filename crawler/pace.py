@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 
 from crawler.settings import SECOND_NS
 
@@ -21,13 +21,14 @@ class Pace:
         self._slack_ns = max(0, _BURST_NS - self._interval_ns)
         self._next_ns = 0
 
-    def allows(self, now_ns: int) -> bool:
-        """Tell whether one more packet may leave now."""
-        return self._next_ns - self._slack_ns <= now_ns
+    def allows(self, now_ns: int) -> int:
+        """Return how many packets may leave now."""
+        spare_ns = now_ns + self._slack_ns - max(self._next_ns, now_ns)
+        return spare_ns // self._interval_ns + 1 if spare_ns >= 0 else 0
 
-    def spend(self, now_ns: int) -> None:
-        """Note one packet that left."""
-        self._next_ns = max(self._next_ns, now_ns) + self._interval_ns
+    def spend(self, now_ns: int, packets: int = 1) -> None:
+        """Note packets that left."""
+        self._next_ns = max(self._next_ns, now_ns) + packets * self._interval_ns
 
     def due(self, now_ns: int) -> int:
         """Return when to send on: now if a packet may leave, else when a whole burst may."""
@@ -39,7 +40,8 @@ class Spacing:
 
     def __init__(self, spacing_ns: int) -> None:
         self._spacing_ns = spacing_ns
-        self._ready_ns: OrderedDict[Address, int] = OrderedDict()
+        self._ready_ns: dict[Address, int] = {}
+        self._order: deque[tuple[int, Address]] = deque()  # the oldest first
 
     def __len__(self) -> int:
         return len(self._ready_ns)
@@ -50,7 +52,12 @@ class Spacing:
 
     def spend(self, now_ns: int, address: Address) -> None:
         """Note a packet to this address; forgets those whose time has passed."""
-        self._ready_ns[address] = now_ns + self._spacing_ns
-        self._ready_ns.move_to_end(address)
-        while self._ready_ns and self._ready_ns[next(iter(self._ready_ns))] <= now_ns:
-            self._ready_ns.popitem(last=False)
+        ready_ns = self._ready_ns[address] = now_ns + self._spacing_ns
+        order = self._order
+        order.append((ready_ns, address))
+        while order[0][0] <= now_ns:
+            then_ns, idle = order.popleft()
+            if self._ready_ns.get(idle) == then_ns:  # otherwise it was sent to again since
+                del self._ready_ns[idle]
+            if not order:
+                break

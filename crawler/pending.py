@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter, OrderedDict
+from collections import Counter, deque
 
 from crawler.pace import Address
 from crawler.questions import Question
@@ -23,9 +23,11 @@ class Transactions:
         self._remembered = remembered
         self._counters = counters
         self._serial = rng.getrandbits(16)
-        # One timeout for all: the order of opening is the order of expiry.
-        self._open: OrderedDict[bytes, tuple[int, Question]] = OrderedDict()
-        self._past: OrderedDict[bytes, Question] = OrderedDict()
+        self._open: dict[bytes, Question] = {}
+        # One timeout for all: the order of opening is the order of expiry. Answered ones stay in it until their time.
+        self._order: deque[tuple[int, bytes, Question]] = deque()
+        self._past: dict[bytes, Question] = {}
+        self._past_order: deque[bytes] = deque()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -34,26 +36,28 @@ class Transactions:
         """Return the transaction for a question that leaves now."""
         self._serial = (self._serial + 1) % 0x10000
         transaction = self._draw()
-        while transaction in self._open:
+        while transaction in self._open or transaction in self._past:
             transaction = self._draw()
-        self._past.pop(transaction, None)
-        self._open[transaction] = (now_ns + self._timeout_ns, question)
+        self._open[transaction] = question
+        self._order.append((now_ns + self._timeout_ns, transaction, question))
         return transaction
 
     def match(self, transaction: bytes, address: Address) -> Question | None:
         """Return the question that this answers; None, and counted, if it answers none or answers it again."""
-        entry = self._open.get(transaction)
-        question = entry[1] if entry else self._past.get(transaction)
+        question = self._open.get(transaction)
+        is_open = question is not None
+        if question is None:
+            question = self._past.get(transaction)
         if question is None or question.address != address:
             self._counters["unexpected_reply"] += 1
             return None
-        if entry:
+        if is_open:
             del self._open[transaction]
             self._remember(transaction, question)
         if question.answered:
             self._counters["duplicate_reply"] += 1
             return None
-        if not entry:
+        if not is_open:
             self._counters["late_reply"] += 1
         question.answered = True
         return question
@@ -61,25 +65,26 @@ class Transactions:
     def expire(self, now_ns: int) -> list[Question]:
         """Take out the questions whose time is over, oldest first; answered ones among them are left out."""
         expired = []
-        while self._open:
-            transaction = next(iter(self._open))
-            deadline_ns, question = self._open[transaction]
-            if deadline_ns > now_ns:
-                break
-            del self._open[transaction]
-            self._remember(transaction, question)
-            if not question.answered:
-                expired.append(question)
+        while self._order and self._order[0][0] <= now_ns:
+            _, transaction, question = self._order.popleft()
+            if self._open.get(transaction) is question:
+                del self._open[transaction]
+                self._remember(transaction, question)
+                if not question.answered:
+                    expired.append(question)
         return expired
 
     def due(self) -> int | None:
         """Return when the next question times out, None if none is open."""
-        return next(iter(self._open.values()))[0] if self._open else None
+        while self._order and self._open.get(self._order[0][1]) is not self._order[0][2]:
+            self._order.popleft()
+        return self._order[0][0] if self._order else None
 
     def _draw(self) -> bytes:
         return (self._serial << 16 | self._rng.getrandbits(16)).to_bytes(4, "big")
 
     def _remember(self, transaction: bytes, question: Question) -> None:
         self._past[transaction] = question
+        self._past_order.append(transaction)
         if len(self._past) > self._remembered:
-            self._past.popitem(last=False)
+            del self._past[self._past_order.popleft()]

@@ -14,6 +14,7 @@ class CrawlSettings:
     timeout_s, retries: how long an answer may take, and how often a question is put again.
     queries_per_node: questions to each node of the zone in each crawl: its own ID, then slices of its table. With 1
         there are no random questions, hence no estimate of completeness.
+    sample_share: share of the nodes still asked for slices once these name nobody new (sampling.py); 1 asks all.
     gone_after, recheck_s: crawls without answer before a node counts as gone, after one more check so much later.
     pause_s: least time between the starts of two crawls; max_crawl_s: a longer crawl is cut short.
     spacing_s: least time between two packets to one address (libtorrent blocks a source of 50 packets in 10 s).
@@ -32,6 +33,7 @@ class CrawlSettings:
     timeout_s: float = 2.0
     retries: int = 1
     queries_per_node: int = 2
+    sample_share: float = 0.125
     gone_after: int = 2
     recheck_s: float = 3.0
     pause_s: float = 1.0
@@ -62,6 +64,8 @@ class CrawlSettings:
             if not (value >= 0 if field.name in may_be_zero else value > 0):
                 bound = "0 or more" if field.name in may_be_zero else "more than 0"
                 raise ValueError(f"crawl setting {field.name} = {value!r}: must be {bound}")
+        if self.sample_share > 1:
+            raise ValueError(f"crawl setting sample_share = {self.sample_share!r}: must be at most 1")
         if self.silent_max_s < self.silent_s or self.empty_max_s < self.empty_s:
             raise ValueError("crawl settings silent_max_s and empty_max_s must not be below silent_s and empty_s")
 

@@ -2,8 +2,9 @@
 
 A crawl begins with the nodes known to be in the zone, with bootstrap nodes and with helpers outside. Each node of the
 zone is asked for its own ID first: that tells whether it lives, names its nearest neighbours, and shows whether it
-hands out the monitor beside it. Then it is asked for slices of its table (questions.slice_targets). In-zone contacts
-that are new are asked the same; the crawl ends when no question is left, and the next one begins.
+hands out the monitor beside it. Then it is asked for slices of its table (questions.slice_targets), or a sample of the
+nodes is, once these bring nothing new (sampling.py). In-zone contacts that are new are asked the same; the crawl ends
+when no question is left, and the next one begins.
 
 Whoever drives it calls `start`, then `feed` with what arrived, and `tick` when `due` says so; both return the datagrams
 to send and the events. What arrives is never trusted and never raises; what is dropped is counted by name.
@@ -16,7 +17,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from crawler.crawl import Census, Crawl
+from crawler.crawl import Census, Crawl, Schedule
 from crawler.dispatch import Dispatch
 from crawler.entry import Entry
 from crawler.events import CrawlDone, Event, OwnView
@@ -26,11 +27,9 @@ from crawler.overlay import CrawlMessage, CrawlOverlay
 from crawler.pace import Address
 from crawler.population import Node, Population
 from crawler.questions import Lane, Purpose, Question, slice_targets
+from crawler.sampling import Sampling
 from crawler.settings import CrawlSettings, nanoseconds
 from zone_store.keyspace.zone import Zone
-
-#: "No wake-up wanted", the largest int64.
-NEVER_NS = 2**63 - 1
 
 #: A crawl is disturbed if more than one in so many of its packets never left. Not by the first one, or anybody could
 #: spoil every crawl by naming more contacts in his own /24 than may be sent to one.
@@ -98,7 +97,8 @@ class ZoneCrawler:
         if not usable:
             raise ValueError("no bootstrap node that can be asked")
         self._entry = Entry(zone, settings, usable, rng)
-        self._dispatch = Dispatch(overlay, own_id, rng, settings, self.counters, self._draw_backlog)
+        self._sampling = Sampling(settings.sample_share, rng)
+        self._dispatch = Dispatch(overlay, own_id, rng, settings, self.counters, self._draw_backlog, self._spare)
         self._backlog: deque[Node] = deque()
         self._probing: set[Address] = set()
         self._crawl: Crawl | None = None
@@ -106,8 +106,7 @@ class ZoneCrawler:
         self._replies = 0
         self._unsent_before = 0
         self._was_disturbed = False
-        self._next_start_ns = NEVER_NS
-        self._empty_crawls = 0
+        self._schedule = Schedule(settings)
         self._now_ns = 0
 
     @property
@@ -132,7 +131,7 @@ class ZoneCrawler:
 
     def start(self, now_ns: int) -> None:
         """Begin: the first crawl starts at the next `tick` or `feed`, at `now_ns` or later."""
-        self._next_start_ns = now_ns
+        self._schedule.next_ns = now_ns
 
     def feed(self, now_ns: int, rows: Rows) -> Output:
         """Take datagrams received, (ip, port, payload) each; return datagrams to send and events."""
@@ -151,7 +150,7 @@ class ZoneCrawler:
         now_ns = max(self._now_ns, now_ns)
         if self._crawl and self._is_done(self._crawl):
             return now_ns
-        next_ns = self._crawl.deadline_ns if self._crawl else self._next_start_ns
+        next_ns = self._crawl.deadline_ns if self._crawl else self._schedule.next_ns
         dispatch_ns = self._dispatch.due(now_ns) if self._number else None
         return max(now_ns, next_ns if dispatch_ns is None else min(next_ns, dispatch_ns))
 
@@ -205,13 +204,17 @@ class ZoneCrawler:
             self._entry.entered(address)
         elif question.purpose is Purpose.ENTRY:
             self._entry.answered(address, node_id)
-        harvest = self._intake.take(now, address, message.contacts, question.is_random)
+        is_random = question.is_random
+        harvest = self._intake.take(now, address, message.contacts, is_random)
         is_asked_for = node is not None or question.purpose is Purpose.PROBE
-        if is_asked_for and not question.is_random and node_id == question.target:
+        if is_asked_for and not is_random and node_id == question.target:
             self._liveness.events.append(OwnView(now, node_id, *address, tuple(harvest.own)))
         if self._crawl is None:
             return
-        self._entry.offer(harvest.outside)
+        if question.purpose is Purpose.SLICE:
+            self._sampling.answered(bool(harvest.ask))
+        if harvest.outside:
+            self._entry.offer(harvest.outside)
         for contact in harvest.ask:
             self._ask_own_id(contact, Lane.FRESH)
         if node is None or question.crawl != self._number:
@@ -230,6 +233,14 @@ class ZoneCrawler:
             return
         for target in slice_targets(node_id, neighbours, self._zone, left, self._rng):
             self._push(Question(address, target, Purpose.SLICE, Lane.SLICE, self._number))
+
+    def _spare(self, question: Question) -> bool:
+        """Drop a slice whose turn has come if the crawl needs it no more."""
+        if self._sampling.wants():
+            return False
+        self.counters["slice_spared"] += 1
+        self._close(question)
+        return True
 
     # -- silence
 
@@ -324,7 +335,7 @@ class ZoneCrawler:
             self._ask_candidates(self._crawl)
             if self._is_done(self._crawl) or self._now_ns >= self._crawl.deadline_ns:
                 self._end_crawl(self._crawl)
-        if self._crawl is None and self._now_ns >= self._next_start_ns:
+        if self._crawl is None and self._now_ns >= self._schedule.next_ns:
             self._begin_crawl()
         out = self._dispatch.send(self._now_ns) if self._number else []
         return out, self._liveness.take_events()
@@ -341,11 +352,12 @@ class ZoneCrawler:
         self._population.begin(self._number)
         self._intake.begin(self._number)
         self._liveness.begin()
+        self._sampling.begin()
         nodes = self._population.nodes
         deadline_ns = self._now_ns + nanoseconds(self._settings.max_crawl_s)
         self._crawl = Crawl(self._number, self._now_ns, deadline_ns, self._entry.enough(len(nodes)))
         self._backlog.extend(nodes.values())
-        for address in self._entry.begin(self._now_ns, alone=not nodes or self._empty_crawls > 0):
+        for address in self._entry.begin(self._now_ns, alone=not nodes or self._schedule.empty > 0):
             self._ask_entry(self._crawl, address)
 
     def _end_crawl(self, crawl: Crawl) -> None:
@@ -368,7 +380,9 @@ class ZoneCrawler:
             self.bootstrapped = crawl.bootstrapped
             if not crawl.bootstrapped:
                 self.counters["no_bootstrap_answered"] += 1
-        self._schedule(crawl)
+        if not self._liveness.answering:
+            self.counters["zone_empty"] += 1
+        self._schedule.ended(self._now_ns, crawl, alive=self._liveness.answering > 0)
         new, gone, changed = self._liveness.take_counts()
         queries, replies, self._replies = self._dispatch.take_queries(), self._replies, 0
         seen = self._intake.seen
@@ -383,15 +397,3 @@ class ZoneCrawler:
             if self._liveness.missed(node):
                 question = Question(node.address, node.node_id, Purpose.RECHECK, Lane.KNOWN)
                 self._dispatch.queue(self._now_ns, question, ready_ns)
-
-    def _schedule(self, crawl: Crawl) -> None:
-        """Set the start of the next crawl: back to back, or after a rest if nobody in the zone answered."""
-        if self._liveness.answering:
-            self._empty_crawls = 0
-            self._next_start_ns = max(self._now_ns, crawl.begin_ns + nanoseconds(self._settings.pause_s))
-            return
-        self.counters["zone_empty"] += 1
-        # The exponent is bounded only to keep the number small.
-        rest_s = min(self._settings.empty_s * 2 ** min(self._empty_crawls, 40), self._settings.empty_max_s)
-        self._empty_crawls += 1
-        self._next_start_ns = self._now_ns + nanoseconds(max(rest_s, self._settings.pause_s))

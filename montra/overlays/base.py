@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +34,8 @@ class Scan:
     malformed: dict[int, str] = field(default_factory=dict)
 
 
-class Contact(NamedTuple):
-    """A node as others name it: ID, IPv4 address as host-order integer, UDP port."""
-
-    node_id: bytes
-    ip: int
-    port: int
+#: A node as others name it: ID, IPv4 address as host-order integer, UDP port.
+Contact = tuple[bytes, int, int]
 
 
 @dataclass(slots=True)

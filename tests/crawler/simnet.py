@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
+from crawler.crawl import NEVER_NS
 from crawler.events import CrawlDone, Event
 from crawler.overlay import CrawlOverlay
 from crawler.settings import CrawlSettings
-from crawler.zone_crawler import NEVER_NS, ZoneCrawler
+from crawler.zone_crawler import ZoneCrawler
 from zone_store.keyspace.zone import Zone
 
 ID_BYTES = 20

@@ -26,6 +26,11 @@ def test_values_that_cannot_work_are_refused_by_name(name: str, value: float) ->
         CrawlSettings(**{name: value})
 
 
+def test_a_share_above_one_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"crawl setting sample_share = .* must be at most 1"):
+        CrawlSettings(sample_share=1.5)
+
+
 def test_no_spacing_and_no_retries_are_allowed() -> None:
     assert CrawlSettings(spacing_s=0.0, retries=0).retries == 0
 

@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import pytest
 
+from crawler.crawl import NEVER_NS
 from crawler.events import CrawlDone, Event, NodeFound, NodeGone, OwnView
 from crawler.settings import CrawlSettings
-from crawler.zone_crawler import NEVER_NS, KnownNode, ZoneCrawler
+from crawler.zone_crawler import KnownNode, ZoneCrawler
 from zone_store.keyspace.ids import common_prefix_length
 from zone_store.keyspace.zone import Zone
 
@@ -47,6 +48,32 @@ def test_later_crawls_find_the_rest_and_say_how_complete_they_are() -> None:
     assert rows[-1].completeness > 0.99
     assert all(row.seen <= truth + 150 for row in rows)
     assert all(later.begin_ns >= earlier.end_ns for earlier, later in pairwise(rows))
+
+
+def test_a_zone_without_unknown_corners_is_asked_on_by_a_sample_only() -> None:
+    net = network(16, inside=3_000, outside=100)
+    crawler = crawler_of(net, settings=CrawlSettings(max_pps=20_000.0, pause_s=20.0))
+    now, events = net.run(crawler, START, crawls=1)
+    (first,) = of(CrawlDone, events)
+    assert first.row.answered >= 0.999 * 3_000
+    spared = crawler.counters["slice_spared"]
+    assert spared > 200
+    assert first.row.queries < 2 * 3_000 - spared + 100
+    # The sample is enough for the second crawl's estimate, and its interval.
+    _, events = net.run(crawler, now, crawls=1)
+    (second,) = of(CrawlDone, events)
+    assert second.sampled > 2_000
+    assert second.row.estimate == pytest.approx(3_000, rel=0.005)
+    assert 0.99 < second.row.completeness_low <= second.row.completeness_high <= 1.0
+
+
+def test_with_a_share_of_one_every_node_is_asked_on() -> None:
+    net = network(16, inside=2_000, outside=100)
+    crawler = crawler_of(net, settings=CrawlSettings(max_pps=20_000.0, sample_share=1.0))
+    _, events = net.run(crawler, START, crawls=1)
+    (done,) = of(CrawlDone, events)
+    assert crawler.counters["slice_spared"] == 0
+    assert done.row.queries >= 2 * done.row.answered
 
 
 def test_natted_nodes_are_never_found_and_asked_ever_more_seldom() -> None:

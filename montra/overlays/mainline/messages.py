@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from montra.datagrams import SLOT_BYTES
-from montra.overlays.base import Contact, Message
+from montra.overlays.base import Message
 from montra.overlays.mainline import bencode
 from zone_store.captures import Flag, Kind
 
@@ -57,9 +57,11 @@ _ARGUMENT_FLAGS: Final = (
     (b"implied_port", int(Flag.IMPLIED_PORT)),
 )
 _WANT_FLAGS: Final = ((b"n4", int(Flag.WANT_V4)), (b"n6", int(Flag.WANT_V6)))
-_CONTACT: Final = struct.Struct(">20sIH")  # BEP 5, "compact node info"
-_FIRST_IP: Final = 0x01000000  # 0.0.0.0/8 is "this network"; from 224.0.0.0 on: multicast, reserved, broadcast
-_BEYOND_IP: Final = 0xE0000000
+_FIND_NODE: Final = b"d1:ad2:id%d:%b6:target%d:%be1:q9:find_node%b1:t%d:%b1:v4:%b1:y1:qe"
+CONTACT: Final = struct.Struct(">20sIH")  # BEP 5, "compact node info"
+#: Addresses that a node can have, from the first up to the one before `BEYOND_IP`.
+FIRST_IP: Final = 0x01000000  # 0.0.0.0/8 is "this network"; from 224.0.0.0 on: multicast, reserved, broadcast
+BEYOND_IP: Final = 0xE0000000
 
 
 class _MessageError(ValueError):
@@ -139,12 +141,10 @@ def _read_reply(message: Mapping[bytes, object], transaction: bytes, version: by
         raise _MessageError("no_values")
     sender_id = _identifier(values, b"id", "bad_id")
     nodes = values.get(b"nodes", b"")
-    if not isinstance(nodes, bytes) or len(nodes) % _CONTACT.size:
+    if not isinstance(nodes, bytes) or len(nodes) % CONTACT.size:
         raise _MessageError("bad_nodes")
     contacts = tuple(
-        Contact(node_id, ip, port)
-        for node_id, ip, port in _CONTACT.iter_unpack(nodes)
-        if port and _FIRST_IP <= ip < _BEYOND_IP
+        (node_id, ip, port) for node_id, ip, port in CONTACT.iter_unpack(nodes) if port and FIRST_IP <= ip < BEYOND_IP
     )
     return Message("reply", "", transaction, sender_id, contacts=contacts, version=version)
 
@@ -162,22 +162,25 @@ def _is_set(value: object) -> bool:
 
 def ping(own_id: bytes, transaction: bytes) -> bytes:
     """Return a ping query (BEP 5)."""
-    return _query(b"ping", {b"id": own_id}, transaction)
+    return bencode.encode({b"a": {b"id": own_id}, b"q": b"ping", b"t": transaction, b"v": OUR_VERSION, b"y": b"q"})
 
 
 def find_node(own_id: bytes, target: bytes, transaction: bytes, *, read_only: bool = False) -> bytes:
     """Return a find_node query (BEP 5); `read_only` asks the receiver not to take us into its table (BEP 43)."""
-    return _query(b"find_node", {b"id": own_id, b"target": target}, transaction, {b"ro": 1} if read_only else {})
+    # spelled out: crawling a zone writes hundreds of thousands, and the encoder takes ten times as long
+    return _FIND_NODE % (
+        len(own_id),
+        own_id,
+        len(target),
+        target,
+        b"2:roi1e" if read_only else b"",
+        len(transaction),
+        transaction,
+        OUR_VERSION,
+    )
 
 
 def reply(own_id: bytes, transaction: bytes, *, nodes: bool) -> bytes:
     """Return a reply that carries our ID and, if `nodes`, an empty list of contacts; never a token, never values."""
     values = {b"id": own_id, b"nodes": b""} if nodes else {b"id": own_id}
     return bencode.encode({b"r": values, b"t": transaction, b"v": OUR_VERSION, b"y": b"r"})
-
-
-def _query(
-    method: bytes, arguments: Mapping[bytes, bytes], transaction: bytes, more: Mapping[bytes, object] | None = None
-) -> bytes:
-    fixed = {b"a": dict(arguments), b"q": method, b"t": transaction, b"v": OUR_VERSION, b"y": b"q"}
-    return bencode.encode({**fixed, **(more or {})})

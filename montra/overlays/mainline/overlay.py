@@ -6,7 +6,7 @@ from typing import Final
 
 from montra.datagrams import DatagramBatch
 from montra.overlays.base import Message, Scan
-from montra.overlays.mainline import clients, messages
+from montra.overlays.mainline import clients, messages, replies
 from montra.overlays.mainline.scan import Scanner
 
 #: The transaction of every ping of jech/dht: "pn" and a sequence number that it leaves zero (dht.c, `send_ping`).
@@ -35,8 +35,8 @@ class Mainline:
         return self._scanner.scan(batch)
 
     def parse(self, data: bytes) -> Message:
-        """Parse one datagram whole (`messages.parse`)."""
-        return messages.parse(data)
+        """Parse one datagram whole (`messages.parse`; `replies.read` says the same of most replies, sooner)."""
+        return replies.read(data) or messages.parse(data)
 
     def introduction(self, monitor_id: bytes, target_id: bytes, transaction: bytes) -> bytes:
         """Return find_node for the monitor's own ID.

@@ -7,6 +7,8 @@ whatever they are. Hence the scan finds exactly those rows that `messages.parse`
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -19,7 +21,7 @@ from montra.overlays.mainline.layouts import LONGEST, NO_LAYOUT, LayoutTable, po
 from montra.overlays.mainline.messages import ID_BYTES, LOOKUPS, SHORTEST
 
 #: In bencode a value stands right behind its key and a length has one spelling, so every lookup holds one of these.
-_MARKS: Final = tuple(b"1:q%d:%b" % (len(name), name.encode()) for name in LOOKUPS)
+_MARK: Final = re.compile(b"1:q(?:%b)" % b"|".join(b"%d:%b" % (len(name), name.encode()) for name in LOOKUPS))
 #: Layouts learned from one batch at most: a batch of one-off layouts shall cost little more than its parsing.
 _LEARN: Final = 16
 
@@ -38,8 +40,8 @@ class Scanner:
         """
         n = len(batch)
         length = np.where(batch.truncated, 0, batch.length)  # what was not kept whole has no layout
-        width = min(-(-int(length.max(initial=0)) // 8) * 8, LONGEST)
-        rows = np.ascontiguousarray(batch.buffer[:n, : max(width, ID_BYTES * 2)])
+        width = min(max(-(-int(length.max(initial=0)) // 64), 1) * 64, LONGEST)
+        rows = np.ascontiguousarray(batch.buffer[:n, :width])
         layout = self._layouts.match(rows, length)
         result = self._read_known(rows, layout)
         self._read_others(batch, layout == NO_LAYOUT, result)
@@ -82,9 +84,8 @@ class Scanner:
             for wrong, reason in ((no_dict, "not_a_dict"), (batch.truncated, "oversized"), (short, "too_short")):
                 result.malformed.update(dict.fromkeys(np.flatnonzero(wrong).tolist(), reason))
         learned = 0
-        for row in np.flatnonzero(unknown & ~refused).tolist():
-            data = batch.payload(row)
-            if not any(mark in data for mark in _MARKS):
+        for row, data in _payloads(batch, np.flatnonzero(unknown & ~refused)):
+            if not _MARK.search(data):
                 continue
             message = messages.parse(data)
             if message.reason:
@@ -99,6 +100,15 @@ class Scanner:
                 if learned < _LEARN:
                     self._layouts.learn(data, message)
                     learned += 1
+
+
+def _payloads(batch: DatagramBatch, rows: NDArray[np.intp]) -> Iterator[tuple[int, bytes]]:
+    """Yield (row, bytes) of these rows of a batch."""
+    length = batch.length[rows]
+    slot = int(length.max(initial=0))
+    data = batch.buffer[:, :slot][rows].tobytes()  # one copy of all is far cheaper than one of each
+    for at, (row, size) in enumerate(zip(rows.tolist(), length.tolist(), strict=True)):
+        yield row, data[at * slot : at * slot + size]
 
 
 def _strings(flat: NDArray[np.uint8], at: NDArray[np.intp], length: int) -> NDArray[np.uint8]:

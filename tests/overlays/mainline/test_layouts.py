@@ -56,7 +56,7 @@ def test_what_follows_a_row_does_not_matter() -> None:
     table = LayoutTable()
     data = get_peers(b"aa")
     learn(table, data)
-    rows = np.full((1, 96), 0xFF, np.uint8)
+    rows = np.full((1, 128), 0xFF, np.uint8)
     rows[0, : len(data)] = np.frombuffer(data, np.uint8)
     assert table.match(rows, np.array([len(data)], np.int32)) != NO_LAYOUT
 

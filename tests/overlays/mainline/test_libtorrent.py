@@ -71,7 +71,7 @@ def test_libtorrent_takes_the_monitor_in_and_hands_it_out(node: Node) -> None:
     with _socket(MONITOR_IP) as monitor, _socket(CRAWLER_IP) as crawler:
         target_id = _ask(crawler, node, OVERLAY.crawl_query(bytes(20), bytes(20), b"cq"), b"cq").sender_id
         monitor_id = target_id[:-1] + bytes([target_id[-1] ^ 1])
-        own = Contact(monitor_id, ip_number(MONITOR_IP), monitor.getsockname()[1])
+        own = (monitor_id, ip_number(MONITOR_IP), monitor.getsockname()[1])
         introduction = OVERLAY.introduction(monitor_id, target_id, b"in")
         give_up = time.monotonic() + 20
         seen: list[Contact] = []

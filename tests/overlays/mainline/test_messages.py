@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from montra.datagrams import SLOT_BYTES, ip_number
-from montra.overlays.base import Contact, Message, version_number
+from montra.overlays.base import Message, version_number
 from montra.overlays.mainline import messages
 from montra.overlays.mainline.bencode import encode
 from montra.overlays.mainline.messages import find_node, parse, ping, reply
@@ -62,8 +62,8 @@ def test_replies_of_real_clients(packets: dict[str, bytes]) -> None:
     assert parse(packets["lt error"]) == Message("error", transaction=b"xx", version=b"LT\x02\x11")
     answer = parse(packets["rtorrent reply"])
     assert answer.contacts == (
-        Contact(b"d" * 20, ip_number("127.77.3.1"), 46881),
-        Contact(b"2" * 20, ip_number("127.77.2.1"), 46881),
+        (b"d" * 20, ip_number("127.77.3.1"), 46881),
+        (b"2" * 20, ip_number("127.77.2.1"), 46881),
     )
 
 
@@ -87,8 +87,8 @@ def _contact(ip: str, port: int) -> bytes:
 def test_contacts_nobody_can_answer_from_are_left_out(ip: str, port: int, kept: bool) -> None:
     nodes = _contact("9.9.9.9", 9) + _contact(ip, port)
     contacts = parse(encode({b"r": {b"id": ID, b"nodes": nodes}, b"t": b"a", b"y": b"r"})).contacts
-    assert contacts[0] == Contact(b"c" * 20, ip_number("9.9.9.9"), 9)
-    assert contacts[1:] == ((Contact(b"c" * 20, ip_number(ip), port),) if kept else ())
+    assert contacts[0] == (b"c" * 20, ip_number("9.9.9.9"), 9)
+    assert contacts[1:] == (((b"c" * 20, ip_number(ip), port),) if kept else ())
 
 
 def test_ipv6_contacts_are_skipped_even_if_malformed() -> None:
