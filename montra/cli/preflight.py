@@ -13,7 +13,7 @@ from rich.table import Table
 from montra.cli.common import Exit, clear_errors, emit, json_option, results
 from montra.cli.options import config_flags, read_config
 from montra.endpoint.host import host_facts
-from montra.window.preflight import Check
+from montra.window.kernel import Check
 from montra.window.preflight import preflight as check_host
 
 COLOURS = {"ok": "green", "warn": "yellow", "refuse": "red"}

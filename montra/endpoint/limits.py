@@ -80,7 +80,8 @@ class Buckets:
 
     def take(self, now_ns: int, key: int) -> None:
         """Take a token out of a bucket that has one now."""
-        self._full_at[key] = max(self._full_at.get(key, 0), now_ns) + self._interval_ns
+        full_at = self._full_at.get(key, 0)
+        self._full_at[key] = (full_at if full_at > now_ns else now_ns) + self._interval_ns
         if len(self._full_at) > self._sweep_at:
             self._full_at = {k: at for k, at in self._full_at.items() if at > now_ns}
             # a sweep must free half of what was looked at, so its cost for each datagram is constant
@@ -89,6 +90,8 @@ class Buckets:
 
 #: A gate is one bucket: (number of the limit in NAMES, key).
 Gate = tuple[int, int]
+_SCHEDULED: Gate = (2, 0)
+_TOTAL: Gate = (3, 0)
 
 
 class Limits:
@@ -104,14 +107,21 @@ class Limits:
 
     def gates(self, datagram: Datagram, answer: bool) -> tuple[Gate, ...]:
         """Return the gates of a datagram. What the crawler sends is never an answer."""
-        narrow = (0, datagram.ip << 16 | datagram.port), (1, datagram.ip >> 8)
-        if answer and datagram.local != CRAWLER:
-            return (*narrow, (3, 0))
-        return (*narrow, (2, 0), (3, 0))
+        local, ip, port, _ = datagram
+        if answer and local != CRAWLER:
+            return (0, ip << 16 | port), (1, ip >> 8), _TOTAL
+        return (0, ip << 16 | port), (1, ip >> 8), _SCHEDULED, _TOTAL
 
     def next_ns(self, gate: Gate) -> int:
         """Return the time from which a gate is open."""
         return self._buckets[gate[0]].next_ns(gate[1])
+
+    def shut(self, now_ns: int, gates: tuple[Gate, ...]) -> Gate | None:
+        """Return the first gate that is not open, None if all are."""
+        for gate in gates:
+            if self._buckets[gate[0]].next_ns(gate[1]) > now_ns:
+                return gate
+        return None
 
     def take(self, now_ns: int, gates: tuple[Gate, ...]) -> None:
         """Pass gates that are open now."""

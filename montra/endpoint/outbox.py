@@ -28,6 +28,10 @@ class _Kind(IntEnum):
     CRAWL = 2  # scheduled, but soon of no use: the crawler's time-outs run from the hand-over
 
 
+# looked up for every datagram
+_ANSWER, _CRAWL = _Kind.ANSWER, _Kind.CRAWL
+
+
 @dataclass(slots=True)
 class _Waiting:
     datagram: Datagram
@@ -64,6 +68,7 @@ class Outbox:
         self.crawl_unsent = 0
         self._limits = limits
         self._blocklist = blocklist
+        self._blocks = len(blocklist) > 0
         wait_ns, crawl_wait_ns = int(max_wait_s * 1e9), int(min(crawl_wait_s, max_wait_s) * 1e9)
         self._wait_ns = {_Kind.ANSWER: wait_ns, _Kind.SCHEDULED: wait_ns, _Kind.CRAWL: crawl_wait_ns}
         self._max_waiting = max_waiting
@@ -83,17 +88,23 @@ class Outbox:
 
     def offer(self, now_ns: int, datagrams: Iterable[Datagram], answers: bool = False) -> None:
         """Take datagrams to send. `answers`: they answer what just came in (the crawler's never count as such)."""
+        held = self._fresh_answers + len(self._waiting[_Kind.ANSWER])
+        room_for_answers, room = self._max_answers - held, self._max_waiting - (len(self) - held)
+        other = _Kind.ANSWER if answers else _Kind.SCHEDULED
         for datagram in datagrams:
-            other = _Kind.ANSWER if answers else _Kind.SCHEDULED
-            kind = _Kind.CRAWL if datagram.local == CRAWLER else other
-            if datagram.ip in self._blocklist:
+            kind = _CRAWL if datagram.local == CRAWLER else other
+            if self._blocks and datagram.ip in self._blocklist:
                 self._counters.add("blocklisted")
-            elif not self._has_room(kind):
+            elif (room_for_answers if kind is _ANSWER else room) <= 0:
                 self._counters.add("outbox_full")
-                self.crawl_unsent += kind is _Kind.CRAWL
+                self.crawl_unsent += kind is _CRAWL
+            elif kind is _ANSWER:
+                self._fresh.append((now_ns, datagram, kind))
+                self._fresh_answers += 1
+                room_for_answers -= 1
             else:
                 self._fresh.append((now_ns, datagram, kind))
-                self._fresh_answers += kind is _Kind.ANSWER
+                room -= 1
 
     def ready(self, now_ns: int) -> list[Datagram]:
         """Return what may be sent now, and count what has waited too long."""
@@ -101,11 +112,12 @@ class Outbox:
         out: list[Datagram] = []
         while self._wakes and self._wakes[0][0] <= now_ns:
             self._drain(now_ns, heappop(self._wakes)[1], out)
+        limits = self._limits
         for offered_ns, datagram, kind in self._fresh:
-            gates = self._limits.gates(datagram, kind is _Kind.ANSWER)
-            shut = self._shut(now_ns, gates, None)
+            gates = limits.gates(datagram, kind is _ANSWER)
+            shut = self._shut(now_ns, gates, None) if self._lines else limits.shut(now_ns, gates)
             if shut is None:
-                self._limits.take(now_ns, gates)
+                limits.take(now_ns, gates)
                 out.append(datagram)
             else:
                 self._sequence += 1
@@ -135,12 +147,6 @@ class Outbox:
             waiting.clear()
         self._lines.clear()
         self._wakes.clear()
-
-    def _has_room(self, kind: _Kind) -> bool:
-        answers = self._fresh_answers + len(self._waiting[_Kind.ANSWER])
-        if kind is _Kind.ANSWER:
-            return answers < self._max_answers
-        return len(self) - answers < self._max_waiting
 
     def _shut(self, now_ns: int, gates: tuple[Gate, ...], draining: Gate | None) -> Gate | None:
         """Return the first gate that is shut, or has a line that this datagram must not overtake."""

@@ -63,6 +63,11 @@ class AddressPlan:
         slot = self._held.take(target_id, {(local - 1) // len(self.ports) for local in avoid})
         return None if slot is None else slot + 1
 
+    def acquire_pair(self, target_id: bytes, ip: int, port: int) -> int | None:
+        """Take one pair and no other for the monitor beside `target_id`; None when it is held, or none of ours."""
+        local = int(self.locals_of(np.array([ip], np.uint32), np.array([port], np.uint16))[0])
+        return local if local > CRAWLER and self._held.take_slot(target_id, local - 1) else None
+
     def release(self, local: int) -> None:
         """Give a pair back; raises KeyError if it is not held."""
         self._held.give_back(local - 1)

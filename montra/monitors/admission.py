@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 from montra.datagrams import Counters
 from montra.monitors.pool import AddressPool
 from montra.monitors.roster import Target, address_key
 from montra.monitors.settings import FleetSettings
 from montra.monitors.waiting import WaitingList
-from zone_store.keyspace.zone import Zone
+
+
+class Region(Protocol):
+    """What a fleet covers: a `zone_store.keyspace.zone.Zone`, or a part of one."""
+
+    def contains(self, node_id: bytes) -> bool:
+        """Tell whether an ID lies in it."""
+        ...
 
 
 class Admission:
@@ -19,7 +27,7 @@ class Admission:
     Both memories are bounded by `max_monitors`; the oldest is forgotten first (of the silent ones: silent_forgotten).
     """
 
-    def __init__(self, zone: Zone, pool: AddressPool, settings: FleetSettings, counters: Counters) -> None:
+    def __init__(self, zone: Region, pool: AddressPool, settings: FleetSettings, counters: Counters) -> None:
         self.waiting = WaitingList(settings.attach_rate, max(settings.max_waiting, settings.max_monitors))
         self._zone = zone
         self._pool = pool
@@ -31,9 +39,9 @@ class Admission:
 
     def meet(self, now_ns: int, target: Target) -> None:
         """A node answers at this address, which has no monitor."""
-        known = self.waiting.get(target.address)
+        known = self.waiting.get(target.ip, target.port)
         if known is None or known.node_id != target.node_id:
-            self.forget(target.address)
+            self.forget(target.ip, target.port)
             self._admit(now_ns, target)
 
     def change(self, now_ns: int, target: Target, node_id: bytes) -> None:
@@ -45,11 +53,12 @@ class Admission:
             self._unstable[target.address] = None
         self._admit(now_ns, target)
 
-    def forget(self, address: int, node_id: bytes = b"") -> None:
+    def forget(self, ip: int, port: int, node_id: bytes = b"") -> None:
         """Drop who waits or was silent at this address; given an ID, only the node with that ID."""
-        waiting, silent = self.waiting.get(address), self._silent.get(address)
+        address = address_key(ip, port)
+        waiting, silent = self.waiting.get(ip, port), self._silent.get(address)
         if waiting and node_id in (b"", waiting.node_id):
-            self.waiting.discard(address)
+            self.waiting.discard(ip, port)
         if silent and node_id in (b"", silent[0].node_id):
             del self._silent[address]
 
@@ -67,7 +76,7 @@ class Admission:
         ID (b"") only the first kind is known.
         """
         address = address_key(ip, port)
-        if self.waiting.get(address) or address in self._unstable:
+        if self.waiting.get(ip, port) or address in self._unstable:
             return
         known, retry_ns = self._silent.get(address, (None, 0))
         if known and node_id in (b"", known.node_id):

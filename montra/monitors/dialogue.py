@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from montra.datagrams import Counters
 from montra.monitors.roster import Roster
-from montra.monitors.table import Round, State
+from montra.monitors.table import ACCEPTED, FIRST, INTRODUCED, KEEP_ALIVE, LINGERING, VISIBLE
 from montra.monitors.timetable import Timetable
 from montra.monitors.visibility import Visibility
 from montra.overlays.base import Message, Overlay
@@ -46,7 +46,7 @@ class Dialogue:
     def hear(self, now_ns: int, row: int, data: bytes) -> Heard:
         """Take in one packet from a target's address. Never raises over its bytes."""
         table = self._roster.table
-        if table.state[row] == State.LINGERING:
+        if table.state[row] == LINGERING:
             self._counters.add("late_target")
             return _NOTHING
         awaited = table.outstanding[row] > 0 and self.transaction(row) in data
@@ -83,11 +83,11 @@ class Dialogue:
         if reply.sender_id and reply.sender_id != table.target(row):
             return Heard(other_id=reply.sender_id)
         self._counters.add("replies" if reply.type == "reply" else "error_replies")
-        first_word = table.round[row] == Round.FIRST and not table.heard_ns[row]
+        first_word = table.round[row] == FIRST and not table.heard_ns[row]
         self._alive(now_ns, row)
         if reply.contacts and self._roster.contact(row) in reply.contacts:
             self._visibility.told(now_ns, row)
-        if first_word and reply.type == "reply" and table.state[row] != State.VISIBLE:
+        if first_word and reply.type == "reply" and table.state[row] != VISIBLE:
             return self._greet(now_ns, row, reply.version)
         return _NOTHING
 
@@ -103,7 +103,7 @@ class Dialogue:
         """The node queried us under another ID: its reply to a query will tell, unless one is under way."""
         table = self._roster.table
         self._counters.add("foreign_id_query")
-        if table.round[row] == Round.KEEP_ALIVE and table.step[row] == 0:
+        if table.round[row] == KEEP_ALIVE and table.step[row] == 0:
             self._timetable.ask(now_ns, row)
 
     def _alive(self, now_ns: int, row: int) -> None:
@@ -111,8 +111,8 @@ class Dialogue:
         self._timetable.heard(now_ns, row)
         if not table.accepted_ns[row]:
             table.accepted_ns[row] = now_ns
-            if table.state[row] == State.INTRODUCED:
-                table.state[row] = State.ACCEPTED
+            if table.state[row] == INTRODUCED:
+                table.state[row] = ACCEPTED
             self._roster.mark(row)
             self._counters.add("accepted")
             self._timetable.accepted(now_ns, row)

@@ -17,26 +17,26 @@ attachments ended: changed_id, moved, silent, gone, sealed.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
 
 from montra.datagrams import Counters, Datagram, DatagramBatch
-from montra.monitors.admission import Admission
+from montra.monitors.admission import Admission, Region
 from montra.monitors.capture import capture
 from montra.monitors.dialogue import Dialogue
 from montra.monitors.pool import AddressPool
 from montra.monitors.probes import Probes
-from montra.monitors.roster import Roster, Target, address_key
+from montra.monitors.roster import Roster, Target
 from montra.monitors.settings import FleetSettings, nanoseconds
-from montra.monitors.table import State
+from montra.monitors.table import IDLE, LINGERING, State, beside
 from montra.monitors.timetable import Timetable
 from montra.monitors.visibility import Visibility
 from montra.monitors.wheel import Rows
 from montra.overlays.base import Overlay, Scan, version_number
 from zone_store.captures import Attachment, Captures, Kind
-from zone_store.keyspace.zone import Zone
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Fleet:
     """All monitors of one window. Every method takes the time; nothing is sent but what `feed` and `tick` return."""
 
     def __init__(
-        self, overlay: Overlay, zone: Zone, pool: AddressPool, rng: Random, settings: FleetSettings | None = None
+        self, overlay: Overlay, zone: Region, pool: AddressPool, rng: Random, settings: FleetSettings | None = None
     ) -> None:
         self.settings = settings or FleetSettings()
         self.counters = Counters()
@@ -85,7 +85,7 @@ class Fleet:
         row = self._roster.row_of(ip, port)
         if row >= 0 and self._roster.table.target(row) == old_id:
             self._end(now_ns, row, "changed_id")
-        self._admission.forget(address_key(ip, port), old_id)
+        self._admission.forget(ip, port, old_id)
 
     def gone(self, now_ns: int, node_id: bytes, ip: int, port: int) -> None:
         """The crawl lost this node: its monitor ends, unless the node spoke to it lately and it can ask for itself."""
@@ -98,7 +98,7 @@ class Fleet:
                 self._timetable.arm(now_ns, np.array([row]))
                 return
             self._end(now_ns, row, "gone")
-        self._admission.forget(address_key(ip, port), node_id)
+        self._admission.forget(ip, port, node_id)
 
     def own_view(
         self, now_ns: int, ip: int, port: int, own: tuple[tuple[bytes, int, int], ...], node_id: bytes = b""
@@ -129,7 +129,7 @@ class Fleet:
         for name, which in (
             ("captured", lookup),
             ("captured_from_target", lookup & from_target),
-            ("late", lookup & (table.state[rows] == State.LINGERING)),
+            ("late", lookup & (table.state[rows] == LINGERING)),
             ("idle_local", ~held),
         ):
             self.counters.add(name, int(np.count_nonzero(which)))
@@ -143,7 +143,7 @@ class Fleet:
     def tick(self, now_ns: int) -> list[Datagram]:
         """Attach waiting targets and do what is due; returns introductions and keep-alives to send."""
         fresh = self._attach(now_ns)
-        due = self._timetable.fire(now_ns, np.array(fresh, np.intp))
+        due = self._timetable.fire(now_ns, fresh)
         for row in due.over.tolist():
             self._roster.give_back(row)
         if len(due.over):
@@ -174,41 +174,55 @@ class Fleet:
         self.counters.add("probes", len(rows))
         return [(int(table.target_ip[row]), int(table.target_port[row]), table.target(row)) for row in rows.tolist()]
 
-    def seal(self, now_ns: int) -> list[Attachment]:
-        """End every attachment ("sealed"); returns these and all others not yet taken. The fleet is over then."""
+    def seal(self, now_ns: int) -> Iterator[Attachment]:
+        """End every attachment ("sealed"); yields these and all others not yet taken. The fleet is over then."""
         self._waiting.clear()
-        for row in self._roster.table.attached().tolist():
-            self._end(now_ns, row, "sealed")
-        return self.take_changed()
+        rows, attachments = self._roster.end_all(now_ns, "sealed")
+        self.counters.add("sealed", len(rows))
+        self._timetable.linger(now_ns, rows)
+        self._timetable.arm(now_ns, rows)
+        return attachments
 
     def states(self) -> dict[str, int]:
         """Count monitors by state; "waiting" are targets found that have none yet."""
-        counts = np.bincount(self._roster.table.state, minlength=len(State)).tolist()
+        table = self._roster.table
+        counts = np.bincount(table.state[: table.rows], minlength=len(State)).tolist()
+        counts[IDLE] = table.room
         return {state.name.lower(): counts[state] for state in State} | {"waiting": len(self._waiting)}
 
     def keep_alive_lateness_s(self, share: float = 0.99) -> float:
-        """Return the lateness in seconds that this share of recent keep-alives did not exceed."""
+        """Return the lateness in seconds that this share of all keep-alives so far did not exceed."""
         return self._timetable.keep_alive_lateness_s(share)
 
     # Attaching and ending
 
-    def _attach(self, now_ns: int) -> list[int]:
+    def _attach(self, now_ns: int) -> Rows:
         """Attach the next round of waiting targets; returns their rows."""
-        rows: list[int] = []
-        targets = self._waiting.take(now_ns)
-        for done, target in enumerate(targets):
-            if self._roster.at_ip(target.ip) >= self.settings.max_ids_per_ip:
-                self.counters.add("sybil")
-                continue
-            local = None if self._roster.table.full else self._acquire(target)
-            if local is None:
-                self.counters.add("max_monitors" if self._roster.table.full else "pool_exhausted")
-                self._waiting.block(targets[done:])
-                break
-            rows.append(self._roster.attach(target, local))
-            self._timetable.begin(now_ns, rows[-1])
+        targets, locals_ = self._provided(self._waiting.take(now_ns))
+        rows = self._roster.attach_all(targets, locals_)
+        self._timetable.begin(now_ns, rows)
         self.counters.add("attached", len(rows))
         return rows
+
+    def _provided(self, wanted: list[Target]) -> tuple[list[Target], list[int]]:
+        """Return who of these targets gets a monitor, with the locals acquired; the others are counted, or wait on."""
+        targets: list[Target] = []
+        locals_: list[int] = []
+        at_ip: Counter[int] = Counter()  # of this round
+        room = self._roster.table.room
+        for done, target in enumerate(wanted):
+            if self._roster.at_ip(target.ip) + at_ip[target.ip] >= self.settings.max_ids_per_ip:
+                self.counters.add("sybil")
+                continue
+            local = self._acquire(target) if len(targets) < room else None
+            if local is None:
+                self.counters.add("pool_exhausted" if len(targets) < room else "max_monitors")
+                self._waiting.block(wanted[done:])
+                break
+            at_ip[target.ip] += 1
+            targets.append(target)
+            locals_.append(local)
+        return targets, locals_
 
     def _acquire(self, target: Target) -> int | None:
         local = self._pool.acquire(target.node_id, target.tried)
@@ -231,7 +245,7 @@ class Fleet:
         target = self._roster.target(row)
         if target.moves >= self.settings.max_moves:
             return False
-        local = None if self._roster.table.full else self._pool.acquire(target.node_id, target.tried)
+        local = self._pool.acquire(target.node_id, target.tried) if self._roster.table.room else None
         if local is None:
             self.counters.add("no_other_address")
             return False
@@ -284,10 +298,20 @@ class Fleet:
         table = self._roster.table
         self.counters.add("introductions" if introduce else "keep_alives", len(rows))
         build = self._overlay.introduction if introduce else self._overlay.keep_alive
-        for row in rows[table.introduced_ns[rows] == 0].tolist():
-            table.introduced_ns[row] = now_ns
-            self._roster.mark(row)
+        fresh = rows[table.introduced_ns[rows] == 0]
+        table.introduced_ns[fresh] = now_ns
+        table.changed[fresh] = True
+        ids = table.target_id[rows].tobytes()
+        size = self._overlay.id_bytes
+        targets = [ids[at : at + size] for at in range(0, len(ids), size)]
         return [
-            self._roster.datagram(row, build(table.monitor(row), table.target(row), self._dialogue.transaction(row)))
-            for row in rows.tolist()
+            Datagram(local, ip, port, build(beside(target), target, transaction.to_bytes(4, "big")))
+            for target, local, ip, port, transaction in zip(
+                targets,
+                table.local[rows].tolist(),
+                table.target_ip[rows].tolist(),
+                table.target_port[rows].tolist(),
+                table.transaction[rows].tolist(),
+                strict=True,
+            )
         ]

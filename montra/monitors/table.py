@@ -1,7 +1,8 @@
 """The fleet's memory: one row for each monitor, one numpy column for each thing known of it.
 
-Columns grow by doubling up to a fixed number of rows; rows given back are used again before new ones. A monitor's own
-ID is not stored: it is its target's with the last bit flipped, the closest ID there is to the target's own.
+Columns have room for every row from the start, but the kernel gives memory only to the pages written to, so nothing is
+ever copied to grow, which would hold up the loop. Rows given back are used again before new ones. A monitor's own ID is
+not stored: it is its target's with the last bit flipped, the closest ID there is to the target's own.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from montra.monitors.wheel import NEVER, Rows
-
-_FIRST_ROWS = 256
 
 
 class State(IntEnum):
@@ -35,6 +34,10 @@ class Round(IntEnum):
     AGAIN = 1  # a later introduction: a pair
     KEEP_ALIVE = 2
 
+
+# Their names by themselves: looking one up in its class takes Python 3.11 a microsecond, and packets are many.
+IDLE, INTRODUCED, ACCEPTED, VISIBLE, HIDDEN, LINGERING = State
+FIRST, AGAIN, KEEP_ALIVE = Round
 
 #: Why an attachment ended, by the code in the `reason` column; "" while it lasts.
 REASONS = ("", "silent", "changed_id", "moved", "gone", "sealed")
@@ -79,8 +82,15 @@ _COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
 )
 
 
+def beside(target_id: bytes) -> bytes:
+    """Return the ID of a target's monitor: the target's, its last bit flipped."""
+    return target_id[:-1] + bytes((target_id[-1] ^ 1,))
+
+
 class MonitorTable:
     """Columns of monitors; times in nanoseconds, 0 = has not happened, NEVER = no timer.
+
+    max_rows: length of every column; rows: those ever used, which come first.
 
     target_id uint8[rows, L]; target_ip/target_port; local: index of the monitor's own address; number: the
     attachment's; version: the target's `v` as a number. introductions: sent so far, 255 at most. round, step: place in
@@ -132,55 +142,50 @@ class MonitorTable:
     target_id: NDArray[np.uint8]
 
     def __init__(self, id_bytes: int, max_rows: int) -> None:
-        self._max_rows = max_rows
-        self.rows = min(_FIRST_ROWS, max_rows)
+        self.max_rows = max_rows
+        self.rows = 0
         for name, dtype in _COLUMNS:
-            setattr(self, name, np.zeros(self.rows, dtype))
-        self.target_id = np.zeros((self.rows, id_bytes), np.uint8)
-        self._idle = array("i", reversed(range(self.rows)))
+            setattr(self, name, np.zeros(max_rows, dtype))
+        self.target_id = np.zeros((max_rows, id_bytes), np.uint8)
+        self._idle = array("i")  # rows given back
 
-    def take(self) -> int:
-        """Return an idle row, all its columns zero and its timers NEVER; raises IndexError when `full`."""
-        if not self._idle:
-            self._grow()
-        row = self._idle.pop()
+    def take(self, n: int) -> Rows:
+        """Return n idle rows, all their columns zero and their timers NEVER; raises IndexError without so many."""
+        if n > self.room:
+            raise IndexError(f"{n} rows wanted, {self.room} left")
+        again = min(n, len(self._idle))
+        used = np.array([self._idle.pop() for _ in range(again)], np.intp)
         for name, _ in _COLUMNS:
-            getattr(self, name)[row] = 0
-        self.send_ns[row] = self.probe_ns[row] = NEVER
-        return row
+            getattr(self, name)[used] = 0
+        rows: Rows = np.concatenate([used, np.arange(self.rows, self.rows + n - again)])
+        self.rows += n - again
+        self.send_ns[rows] = self.probe_ns[rows] = NEVER
+        return rows
 
     def give_back(self, row: int) -> None:
-        """Return a row to the idle pool."""
-        self.state[row] = State.IDLE
+        """Return a row to the idle ones."""
+        self.state[row] = IDLE
         self._idle.append(row)
 
     @property
-    def idle(self) -> int:
-        """Rows in the idle pool."""
-        return len(self._idle)
-
-    @property
-    def full(self) -> bool:
-        """Whether every row there may be has a monitor, those that linger included."""
-        return not self._idle and self.rows == self._max_rows
+    def room(self) -> int:
+        """Rows without a monitor."""
+        return self.max_rows - self.rows + len(self._idle)
 
     def attached(self) -> Rows:
         """Return the rows whose attachment lasts, ascending."""
-        return np.flatnonzero((self.state != State.IDLE) & (self.state != State.LINGERING))
+        state = self.state[: self.rows]
+        return np.flatnonzero((state != IDLE) & (state != LINGERING))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one row."""
+        return sum(np.dtype(dtype).itemsize for _, dtype in _COLUMNS) + int(self.target_id.shape[1])
 
     def target(self, row: int) -> bytes:
         """Return the target's ID."""
         return bytes(self.target_id[row])
 
     def monitor(self, row: int) -> bytes:
-        """Return the monitor's own ID: the target's, its last bit flipped."""
-        target = self.target(row)
-        return target[:-1] + bytes((target[-1] ^ 1,))
-
-    def _grow(self) -> None:
-        more = min(self.rows, self._max_rows - self.rows)
-        for name, dtype in _COLUMNS:
-            setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, dtype)]))
-        self.target_id = np.concatenate([self.target_id, np.zeros((more, self.target_id.shape[1]), np.uint8)])
-        self._idle.extend(reversed(range(self.rows, self.rows + more)))
-        self.rows += more
+        """Return the monitor's own ID."""
+        return beside(self.target(row))

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from montra.datagrams import Counters
 from montra.monitors.settings import EARLY_INTRODUCTIONS, FleetSettings, nanoseconds
-from montra.monitors.table import MonitorTable, Round, State
+from montra.monitors.table import AGAIN, FIRST, HIDDEN, KEEP_ALIVE, LINGERING, VISIBLE, MonitorTable, Round
 from montra.monitors.wheel import Rows, TimerWheel
 
-_LATENESS_KEPT = 4096
+_LATENESS_BINS = 60_000  # of a millisecond
+_MILLISECOND = 1_000_000
 _BLACKOUT_ROWS = 8  # too small a fleet may well be silent as a whole; as many rounds unanswered make a blackout
 _MAX_DOUBLINGS = 6
 _UTORRENT = int.from_bytes(b"UT", "big")
@@ -53,7 +54,7 @@ class Timetable:
         self._counters = counters
         self._rng = rng
         self._settings = settings
-        self._wheel = TimerWheel(table.rows, nanoseconds(settings.tick_s))
+        self._wheel = TimerWheel(table.max_rows, nanoseconds(settings.tick_s))
         self._waits = np.array([nanoseconds(wait) for wait in settings.reintroduce_s], np.int64)
         self._second = nanoseconds(settings.second_introduction_s)
         self._repeat = nanoseconds(settings.repeat_s)
@@ -66,8 +67,7 @@ class Timetable:
         self._linger = nanoseconds(settings.linger_s)
         self._packet = nanoseconds(settings.packet_interval_s)
         self._burst = self._packet * settings.packet_burst
-        self._late = np.zeros(_LATENESS_KEPT, np.int64)
-        self._lates = 0
+        self._late = np.zeros(_LATENESS_BINS + 1, np.int64)  # keep-alives so many milliseconds late, rounded up
         self._heard_ns = 0  # last sign of life of any target
         self._unheard = 0  # rounds unanswered since then
 
@@ -76,23 +76,22 @@ class Timetable:
         return self._wheel.next_ns()
 
     def keep_alive_lateness_s(self, share: float = 0.99) -> float:
-        """Return the lateness in seconds that this share of the last 4096 keep-alives did not exceed."""
-        kept = self._late[: min(self._lates, _LATENESS_KEPT)]
-        return float(np.quantile(kept, share)) / 1e9 if len(kept) else 0.0
+        """Return the lateness in seconds, rounded up to a ms, that this share of all keep-alives did not exceed."""
+        upto = np.cumsum(self._late)
+        return int(np.searchsorted(upto, share * int(upto[-1]))) / 1e3
 
     def arm(self, now_ns: int, rows: Rows) -> None:
         """Set the timers of these (distinct) rows to the earlier of their query and their wish for a view."""
-        self._wheel.grow(self._table.rows)
         self._wheel.schedule(now_ns, rows, np.minimum(self._table.send_ns[rows], self._table.probe_ns[rows]))
 
-    def begin(self, now_ns: int, row: int) -> None:
-        """Start the first introduction of a monitor just attached; `fire` it at once."""
-        self._table.round[row] = Round.FIRST
-        self._table.send_ns[row] = now_ns
+    def begin(self, now_ns: int, rows: Rows | int) -> None:
+        """Start the first introduction of monitors just attached; `fire` it at once."""
+        self._table.round[rows] = FIRST
+        self._table.send_ns[rows] = now_ns
 
-    def linger(self, now_ns: int, row: int) -> None:
-        """Let a monitor that ended be given back after its time to linger."""
-        self._table.send_ns[row] = now_ns + self._linger
+    def linger(self, now_ns: int, rows: Rows | int) -> None:
+        """Let monitors that ended be given back after their time to linger."""
+        self._table.send_ns[rows] = now_ns + self._linger
 
     def again(self, now_ns: int, row: int, failed: int) -> None:
         """Plan another introduction; `failed` = how often the last ones failed in a row, at least once."""
@@ -101,14 +100,14 @@ class Timetable:
 
     def ask(self, now_ns: int, row: int) -> None:
         """Let the next keep-alive come at once: its reply tells whether the node is there, and under which ID."""
-        self._plan(row, Round.KEEP_ALIVE, now_ns)
+        self._plan(row, KEEP_ALIVE, now_ns)
 
     def doubt(self, now_ns: int, row: int) -> None:
         """The crawl lost the target: ask it ourselves at once, and let one more unanswered round be the last."""
         table = self._table
         table.doubted[row] = True
         table.failures[row] = self._settings.max_failures - 1
-        if table.step[row] == 0 and table.round[row] == Round.KEEP_ALIVE:
+        if table.step[row] == 0 and table.round[row] == KEEP_ALIVE:
             self.ask(now_ns, row)
 
     def heard(self, now_ns: int, row: int) -> None:
@@ -122,15 +121,15 @@ class Timetable:
         if step == 0:
             # Waiting to begin a round. A keep-alive comes at its time; an introduction is still wanted if it is for
             # the sake of being handed out, not if it was because nothing was heard.
-            if kind == Round.AGAIN and table.state[row] != State.HIDDEN:
-                self._plan(row, Round.KEEP_ALIVE, now_ns + self._interval())
-        elif step >= 2 or kind == Round.KEEP_ALIVE:
-            self._plan(row, Round.KEEP_ALIVE, now_ns + self._interval())
+            if kind == AGAIN and table.state[row] != HIDDEN:
+                self._plan(row, KEEP_ALIVE, now_ns + self._interval())
+        elif step >= 2 or kind == KEEP_ALIVE:
+            self._plan(row, KEEP_ALIVE, now_ns + self._interval())
         # else: the second introduction of a pair follows in any case.
 
     def accepted(self, now_ns: int, row: int) -> None:
         """Plan the first look whether the target hands the monitor out (after the pair, if that is not complete)."""
-        if self._table.step[row] != 1 or self._table.round[row] == Round.KEEP_ALIVE:
+        if self._table.step[row] != 1 or self._table.round[row] == KEEP_ALIVE:
             self._look(now_ns, np.array([row]))
 
     def shown(self, now_ns: int, row: int) -> None:
@@ -138,15 +137,15 @@ class Timetable:
 
         Keep-alives go on from the last round, lest a target that shows and hides us by turns hear nothing at all.
         """
-        if self._table.round[row] != Round.KEEP_ALIVE and self._table.step[row] != 1:
-            self._plan(row, Round.KEEP_ALIVE, max(now_ns, int(self._table.round_ns[row]) + self._interval()))
+        if self._table.round[row] != KEEP_ALIVE and self._table.step[row] != 1:
+            self._plan(row, KEEP_ALIVE, max(now_ns, int(self._table.round_ns[row]) + self._interval()))
 
     def viewed(self, now_ns: int, row: int) -> None:
         """Note that a view of the target came: the next one is asked for only if the crawl brings none for long."""
         table = self._table
         table.probes[row] = 0
         table.probing[row] = False
-        if table.judged[row] or table.state[row] == State.VISIBLE:
+        if table.judged[row] or table.state[row] == VISIBLE:
             table.probe_ns[row] = now_ns + self._view_every
 
     def allows(self, now_ns: int, row: int) -> bool:
@@ -173,7 +172,7 @@ class Timetable:
         rows = np.concatenate([self._wheel.drain(now_ns), fresh])
         if not len(rows):
             return Due(rows, rows, rows, rows, rows)
-        ended = table.state[rows] == State.LINGERING
+        ended = table.state[rows] == LINGERING
         over, rows = rows[ended], rows[~ended]
         probe = rows[table.probe_ns[rows] <= now_ns]
         table.probe_ns[probe] = now_ns + (self._view_every << table.probes[probe].astype(np.int64))
@@ -186,21 +185,20 @@ class Timetable:
         """Advance rounds by one step; returns the rows to introduce, to keep alive, and those silent for too long."""
         table = self._table
         kind, step = table.round[rows], table.step[rows]
-        keep, first = kind == Round.KEEP_ALIVE, kind == Round.FIRST
+        keep, first = kind == KEEP_ALIVE, kind == FIRST
         queries = np.where(keep, 1, np.where(first, 2 + self._settings.repeats, 2))
         unanswered = step >= queries
         self._begin_round(now_ns, rows[step == 0])
 
         since = table.round_ns[rows]
-        visible = table.state[rows] == State.VISIBLE
+        visible = table.state[rows] == VISIBLE
         shown = visible & (table.visible_ns[rows] >= since)
         good = (table.heard_ns[rows] >= since) | shown
         second = ~keep & (step == 1)
         send = ~unanswered & ~(second & shown)  # who hands us out already needs no second introduction
 
         lateness = now_ns - table.send_ns[rows[keep & send]]
-        self._late[(self._lates + np.arange(len(lateness))) % _LATENESS_KEPT] = lateness
-        self._lates += len(lateness)
+        np.add.at(self._late, np.minimum(-(-lateness // _MILLISECOND), _LATENESS_BINS), 1)
 
         table.step[rows[~unanswered]] += 1
         last = step + 1 == queries
@@ -210,7 +208,7 @@ class Timetable:
         next_ns = np.where(second & first & ~last, since + self._repeat, now_ns + wait)
         table.send_ns[rows] = next_ns
         calm = rows[second & good]
-        self._plan(calm, Round.KEEP_ALIVE, now_ns + np.array([self._interval() for _ in calm], np.int64))
+        self._plan(calm, KEEP_ALIVE, now_ns + np.array([self._interval() for _ in calm], np.int64))
         self._look(now_ns, rows[second & (table.accepted_ns[rows] > 0)])
 
         introduce, keep_alive = rows[send & ~keep], rows[send & keep]
@@ -276,9 +274,7 @@ class Timetable:
         """Let another introduction begin at a time, or later if the target's first minutes have had enough of them."""
         table = self._table
         full = table.introductions[rows] > EARLY_INTRODUCTIONS - 2
-        self._plan(
-            rows, Round.AGAIN, np.where(full, np.maximum(send_ns, table.introduced_ns[rows] + self._early), send_ns)
-        )
+        self._plan(rows, AGAIN, np.where(full, np.maximum(send_ns, table.introduced_ns[rows] + self._early), send_ns))
 
     def _plan(self, rows: Rows | int, kind: Round, send_ns: NDArray[np.int64] | int) -> None:
         """Let a round of this kind begin at a time."""

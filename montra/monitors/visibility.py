@@ -13,7 +13,7 @@ import numpy as np
 from montra.datagrams import Counters
 from montra.monitors.roster import Roster
 from montra.monitors.settings import FleetSettings
-from montra.monitors.table import State
+from montra.monitors.table import HIDDEN, VISIBLE
 from montra.monitors.timetable import Timetable
 
 
@@ -28,7 +28,7 @@ class Visibility:
 
     def told(self, now_ns: int, row: int) -> None:
         """The target's reply to the monitor lists the monitor."""
-        if self._roster.table.state[row] != State.VISIBLE:
+        if self._roster.table.state[row] != VISIBLE:
             self._counters.add("visible_by_reply")
             self._show(now_ns, row)
 
@@ -41,10 +41,10 @@ class Visibility:
         if self._roster.contact(row) in own:
             table.unseen[row] = table.absent[row] = 0
             table.judged[row] = True
-            if table.state[row] != State.VISIBLE:
+            if table.state[row] != VISIBLE:
                 self._counters.add("visible_by_view")
                 self._show(now_ns, row)
-        elif table.state[row] == State.VISIBLE:
+        elif table.state[row] == VISIBLE:
             move = self._absent(now_ns, row)
         elif table.accepted_ns[row] and self._timetable.verifiable(now_ns, row):
             move = self._unseen(now_ns, row)
@@ -64,14 +64,14 @@ class Visibility:
         if table.absent[row] < self._settings.absent_views:
             return False
         self._counters.add("dropped")
-        self._roster.close_visible(int(table.absent_ns[row]), row, State.HIDDEN)
+        self._roster.close_visible(int(table.absent_ns[row]), row, HIDDEN)
         return self._unseen(now_ns, row)
 
     def _unseen(self, now_ns: int, row: int) -> bool:
         """Plan another introduction; tell whether another address is due instead."""
         table = self._roster.table
         self._counters.add("not_visible")
-        table.state[row] = State.HIDDEN
+        table.state[row] = HIDDEN
         table.judged[row] = True
         table.unseen[row] = min(int(table.unseen[row]) + 1, 255)
         self._timetable.again(now_ns, row, int(table.unseen[row]))

@@ -46,13 +46,6 @@ class TimerWheel:
         """Entries held, stale ones included."""
         return sum(len(entries) for entries in self._entries.values())
 
-    def grow(self, rows: int) -> None:
-        """Make room for rows up to `rows` - 1."""
-        more = rows - len(self._slot)
-        if more > 0:
-            self._tick = np.concatenate([self._tick, np.zeros(more, np.int64)])
-            self._slot = np.concatenate([self._slot, np.full(more, -1, np.int32)])
-
     def schedule(self, now_ns: int, rows: Rows, due_ns: NDArray[np.int64]) -> None:
         """Set the timers of these (distinct) rows, in place of what they had; NEVER takes the timer away.
 

@@ -6,85 +6,46 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from montra.datagrams import ip_text
 from montra.endpoint.blocklist import Blocklist, BlocklistError
+from montra.endpoint.errors import EndpointError
 from montra.endpoint.host import HostFacts
 from montra.endpoint.plan import AddressPlan
-from montra.endpoint.sockets import EndpointError, open_sockets
+from montra.endpoint.sockets import open_sockets
 from montra.overlays import base as overlays
-from montra.window.build import resolve
+from montra.window.build import CRAWL_SHARE, INTRODUCTION_SHARE, resolve, within_limits
 from montra.window.config import Config
+from montra.window.kernel import LOOKUPS_PER_NODE_S, Check, kernel_checks, room
 from montra.window.units import parse_size
 from zone_store.keyspace.zone import Zone
 
 #: Nodes of the public Mainline DHT, about (2026); what a zone's share of it is compared with.
 MAINLINE_NODES = 10_000_000
-#: Memory for one monitor: 376 bytes of table, indices and timer measured with 32,000, and its place in the plan.
-BYTES_PER_MONITOR = 1024
+#: Memory for one monitor: 335 bytes measured with a million of them, everything in the process included, and as much
+#: again while they are sealed (bench/attach).
+BYTES_PER_MONITOR = 672
+#: Memory of a worker process beside its monitors: 60 MiB measured, and some more for its buffers.
+BYTES_PER_WORKER = 100 << 20
 #: Memory for one address that the crawler knows; measured.
 BYTES_PER_NODE = 550
-#: Bytes that one capture takes on disk before compression, about; lookups each node of a busy zone sees a second.
+#: Bytes that one capture takes on disk before compression, about.
 BYTES_PER_CAPTURE = 60
-CAPTURES_PER_NODE_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. level: "ok", "warn" or "refuse"; remedy: what to do, "" where nothing is needed."""
-
-    name: str
-    level: str
-    finding: str
-    remedy: str = ""
-
-
-def _sockets(plan: AddressPlan, config: Config) -> int:
-    return 1 + (len(plan.ports) if config.addresses.bind == "shared" else plan.pairs)
-
-
-def _files(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
-    needed = _sockets(plan, config) + 64
-    limit = facts.open_files_hard
-    if limit != -1 and needed > limit:
-        return Check(
-            "files",
-            "refuse",
-            f"{needed} file descriptors needed, {limit} allowed",
-            f'raise the limit (ulimit -Hn {needed}), take fewer ports, or set bind = "shared"',
-        )
-    return Check("files", "ok", f"{needed} file descriptors needed, {'any number' if limit == -1 else limit} allowed")
-
-
-def _buffer(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
-    wanted, allowed = parse_size(config.addresses.receive_buffer), facts.receive_buffer_max
-    sockets = _sockets(plan, config)
-    if facts.memory_total is not None and sockets * wanted > facts.memory_total // 2:
-        return Check(
-            "receive buffer",
-            "warn",
-            f"{sockets} sockets of {wanted} bytes could take {sockets * wanted >> 20} MiB of kernel memory together",
-            "lower addresses.receive_buffer, or take fewer ports and more addresses",
-        )
-    if allowed is not None and allowed < wanted and os.geteuid() != 0:
-        return Check(
-            "receive buffer",
-            "warn",
-            f"{wanted} bytes asked, the kernel allows {allowed}: bursts may be dropped (they are counted)",
-            f"sysctl -w net.core.rmem_max={wanted}",
-        )
-    return Check("receive buffer", "ok", f"{wanted} bytes asked, the kernel allows {allowed or 'an unknown number of'}")
 
 
 def _addresses(plan: AddressPlan, config: Config) -> Iterator[Check]:
     try:
-        with open_sockets(plan, config.addresses.bind, parse_size(config.addresses.receive_buffer)) as sockets:
+        buffer, ring = parse_size(config.addresses.receive_buffer), config.addresses.receive_ring
+        with open_sockets(plan, config.addresses.bind, buffer, ring=ring) as sockets:
             yield Check("sockets", "ok", f"{len(sockets)} sockets open, all addresses are this host's")
+            if sockets.ring is not None:
+                frames = sockets.ring.frames
+                yield Check(
+                    "packet ring", "ok", f"{frames} frames: {frames / 100:.0f} ms of 100,000 datagrams a second"
+                )
     except EndpointError as error:
         yield Check("sockets", "refuse", str(error))
     described = plan.describe()
@@ -103,10 +64,6 @@ def _addresses(plan: AddressPlan, config: Config) -> Iterator[Check]:
         )
 
 
-def _room(plan: AddressPlan, config: Config) -> int:
-    return min(plan.pairs, config.monitors.max_monitors)
-
-
 def _reachable(plan: AddressPlan, public: bool) -> Iterator[Check]:
     """A public run from private addresses would be behind a NAT: replies come, but nobody else's lookups do."""
     ours = [plan.crawler[0], *(plan.address(local)[0] for local in (1, plan.pairs))]
@@ -122,24 +79,45 @@ def _reachable(plan: AddressPlan, public: bool) -> Iterator[Check]:
 
 
 def _capacity(plan: AddressPlan, config: Config, zone_share: float, public: bool) -> Check:
-    room = _room(plan, config)
+    most = room(plan, config)
+    pairs = f"{most} monitors at most ({len(plan.ips)} addresses x {len(plan.ports)} ports)"
     if not public:
-        return Check("capacity", "ok", f"{room} monitors at most")
+        return Check("capacity", "ok", pairs)
     expected = round(MAINLINE_NODES * zone_share)
-    if expected > room:
+    if expected > most:
         return Check(
             "capacity",
             "warn",
-            f"about {expected} nodes in the zone, {room} monitors at most: the rest stays unmonitored",
+            f"about {expected} nodes in the zone, {pairs}: the rest stays unmonitored",
             "take a longer prefix, more addresses or ports, or raise monitors.max_monitors",
         )
-    return Check("capacity", "ok", f"about {expected} nodes in the zone, {room} monitors at most")
+    return Check("capacity", "ok", f"about {expected} nodes in the zone, {pairs}")
+
+
+def _rates(plan: AddressPlan, config: Config, zone_share: float, public: bool) -> Check:
+    """Keep-alives have what crawl and introductions leave of the limits."""
+    monitors = min(room(plan, config), round(MAINLINE_NODES * zone_share)) if public else room(plan, config)
+    wanted = monitors / config.monitors.keep_alive_s
+    left = (1 - CRAWL_SHARE - INTRODUCTION_SHARE) * config.limits.scheduled_per_s
+    fitted, _ = within_limits(config)
+    finding = (
+        f"{monitors} monitors: attached in {monitors / fitted.monitors.attach_rate / 60:.0f} min, then {wanted:.0f} "
+        f"keep-alives a second, of {left:.0f} that [limits] leave them"
+    )
+    if wanted > left:
+        needed = config.limits.total.per_s * wanted / left
+        return Check("rates", "warn", f"{finding}: they come late", f"raise limits.total to {needed:.0f} a second")
+    return Check("rates", "ok", finding)
 
 
 def _memory(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
-    known = min(config.crawl.max_nodes + config.crawl.max_contacts, 4 * _room(plan, config))
-    needed = _room(plan, config) * BYTES_PER_MONITOR + known * BYTES_PER_NODE + config.storage.max_pending * 80
+    known = min(config.crawl.max_nodes + config.crawl.max_contacts, 4 * room(plan, config))
+    needed = room(plan, config) * BYTES_PER_MONITOR + known * BYTES_PER_NODE + config.storage.max_pending * 80
     needed += 150 << 20  # Python and its libraries
+    if config.worker_count > 1:
+        needed += config.worker_count * BYTES_PER_WORKER
+    if config.addresses.receive_ring is not None:
+        needed += config.addresses.receive_ring.bytes * config.worker_count
     have = facts.memory_available
     if have is not None and needed > have:
         return Check(
@@ -153,8 +131,10 @@ def _disk(plan: AddressPlan, config: Config, zone_share: float) -> Check:
     while not place.exists():
         place = place.parent
     free, reserve = shutil.disk_usage(place).free, parse_size(config.storage.min_free)
-    nodes = min(_room(plan, config), MAINLINE_NODES * zone_share)
-    expected = int(nodes * CAPTURES_PER_NODE_S * config.duration_s * BYTES_PER_CAPTURE)
+    nodes = min(room(plan, config), MAINLINE_NODES * zone_share)
+    expected = int(nodes * LOOKUPS_PER_NODE_S * config.duration_s * BYTES_PER_CAPTURE)
+    if config.worker_count > 1:
+        expected *= 2  # the joined store is whole before the workers' shards are removed
     if free < reserve:
         return Check(
             "disk",
@@ -187,14 +167,6 @@ def _host(facts: HostFacts, public: bool) -> Iterator[Check]:
             None: "cannot be asked on this system",
         }
         yield Check("clock", "ok", states[facts.clock_synchronised])
-    if public and facts.conntrack is not None:
-        used, most = facts.conntrack
-        yield Check(
-            "conntrack",
-            "warn",
-            f"connection tracking is loaded: {used} of {most} entries used, each contact takes one",
-            "exempt the monitors' ports: nft add rule ... notrack, or raise net.netfilter.nf_conntrack_max",
-        )
 
 
 def _bootstrap(config: Config) -> tuple[Check, bool]:
@@ -229,8 +201,8 @@ def preflight(config: Config, facts: HostFacts) -> list[Check]:
         *_addresses(plan, config),
         *_reachable(plan, public),
         _capacity(plan, config, share, public),
-        _files(plan, config, facts),
-        _buffer(plan, config, facts),
+        _rates(plan, config, share, public),
+        *kernel_checks(plan, config, facts, public),
         _memory(plan, config, facts),
         _disk(plan, config, share),
         *_host(facts, public),

@@ -130,7 +130,7 @@ def test_a_node_that_leaves_the_zone_loses_its_monitor(world: World) -> None:
     assert world.attachment(node).reason == "changed_id"
     assert len(world.attachments) == 1
     assert world.count("outside_zone") == 1
-    assert world.fleet.states()["idle"] == 256
+    assert world.fleet.states()["idle"] == 32_768
 
 
 def test_an_address_of_ever_changing_ids_is_left_alone(make_world: Callable[..., World]) -> None:

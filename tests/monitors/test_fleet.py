@@ -246,4 +246,4 @@ def test_32000_targets_for_an_hour() -> None:
     assert "silent" not in fleet.counters.counts
     # two introductions, and a keep-alive in six minutes: of ten, the last comes within the hour for a third
     assert sent == pytest.approx(32_000 * (2 + 9.3), rel=0.02)
-    assert fleet.keep_alive_lateness_s(1.0) < 0.1
+    assert fleet.keep_alive_lateness_s(1.0) <= 0.1  # told in whole milliseconds

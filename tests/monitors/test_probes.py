@@ -44,6 +44,20 @@ def test_a_view_that_came_by_itself_leaves_the_line() -> None:
     assert probes.take().tolist() == [2]
 
 
+def test_places_left_behind_are_closed_up() -> None:
+    table = MonitorTable(20, 3000)
+    probes = Probes(table, 10.0)
+    rows = np.arange(3000)
+    for wish in range(1, 50):
+        probes.want(wish * MS, rows)
+        table.probing[rows[wish:]] = False  # views came by themselves
+    assert len(probes._line) < 3 * 4096
+    probes.grant(50 * MS)
+    assert probes.take().tolist() == [0]
+    probes.grant(150 * MS)
+    assert probes.take().tolist() == [1]
+
+
 def test_the_fleet_asks_for_so_many_a_second(make_world: Callable[..., World]) -> None:
     world = make_world(max_probes_per_s=10.0)
     for last in range(1, 61):

@@ -88,7 +88,7 @@ def test_sealing_ends_what_is_open_and_returns_all_not_yet_taken(world: World) -
     world.collect()
     world.fleet.gone(world.now, nodes[0].node_id, nodes[0].ip, nodes[0].port)
     world.run(5)
-    sealed = world.fleet.seal(world.now)
+    sealed = list(world.fleet.seal(world.now))
     assert [(a.number, a.reason) for a in sealed] == [(1, "gone"), (2, "sealed"), (3, "sealed")]
     assert sealed[0].lost_ns == world.now - 5 * 10**9
     assert sealed[1].visible[0][1] == sealed[1].lost_ns == world.now

@@ -112,6 +112,10 @@ def test_lateness_of_keep_alives_is_measured(make_world: Callable[..., World]) -
     world.now += 7_000_000_000  # the process was held up for two seconds
     world.run(0)
     assert world.fleet.keep_alive_lateness_s() == pytest.approx(1.8)
+    world.run(100)
+    # all keep-alives count, not the last ones: about ten in time, one late
+    assert world.fleet.keep_alive_lateness_s(0.5) < 0.1
+    assert world.fleet.keep_alive_lateness_s(1.0) == pytest.approx(1.8)
 
 
 def test_jitter_comes_from_the_rng_handed_in(make_world: Callable[..., World]) -> None:

@@ -39,7 +39,7 @@ def test_the_rate_holds_whatever_it_is() -> None:
         assert taken >= 2 * rate * 0.9
 
 
-def test_late_comers_wait_for_the_next_sweep() -> None:
+def test_who_comes_behind_the_sweep_waits_for_the_next_one() -> None:
     waiting = WaitingList(rate=10, max_waiting=10)
     for number in (20, 30, 40):
         waiting.add(0, target(number))
@@ -47,17 +47,17 @@ def test_late_comers_wait_for_the_next_sweep() -> None:
     waiting.add(150 * MS, target(10))
     waiting.add(150 * MS, target(35))
     order = [numbers(waiting.take(i * 100 * MS))[0] for i in range(2, 6)]
-    assert order == [30, 40, 10, 35]
+    assert order == [30, 35, 40, 10]
 
 
 def test_who_is_discarded_or_replaced_is_not_handed_out() -> None:
     waiting = WaitingList(rate=100, max_waiting=10)
     for number in (1, 2, 3):
         waiting.add(0, target(number))
-    waiting.discard(target(2).address)
-    waiting.discard(target(2).address)
+    waiting.discard(2, 7000)
+    waiting.discard(2, 7000)
     waiting.add(0, target(9, ip=1))
-    taken = waiting.get(target(1).address)
+    taken = waiting.get(1, 7000)
     assert taken is not None
     assert taken.node_id == b"\x09"
     assert numbers(waiting.take(100 * MS)) == [3, 9]
@@ -68,6 +68,17 @@ def test_no_more_wait_than_allowed() -> None:
     assert [waiting.add(0, target(n)) for n in (1, 2, 3)] == [True, True, False]
     assert waiting.add(0, target(5, ip=2))
     assert len(waiting) == 2
+    assert numbers(waiting.take(100 * MS) + waiting.take(200 * MS)) == [1, 5]
+
+
+def test_a_target_comes_out_as_it_went_in() -> None:
+    waiting = WaitingList(rate=100, max_waiting=10)
+    went = Target(b"\xa4\x00", 2**32 - 1, 65535, 2**32 - 1, 1_700_000_000 * 10**9, frozenset((3, 9)), 2, 4)
+    waiting.add(0, went)
+    assert waiting.get(went.ip, went.port) == went
+    assert waiting.take(100 * MS) == [went]
+    waiting.add(200 * MS, plain := Target(b"\xa4\x00", 1, 2, 0, 5))
+    assert waiting.take(300 * MS) == [plain]
 
 
 def test_a_blocked_list_keeps_its_order_until_there_is_room() -> None:

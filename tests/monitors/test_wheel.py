@@ -84,8 +84,7 @@ def test_every_timer_fires_once_never_early_less_than_a_tick_late(
     operations: list[tuple[str, int, int]], slots: int, start: int
 ) -> None:
     """Against a plain dictionary of times, waking exactly when the wheel asks to be woken."""
-    wheel = TimerWheel(1, TICK, slots)
-    wheel.grow(ROWS)
+    wheel = TimerWheel(ROWS, TICK, slots)
     now, due = start, dict[int, int]()
 
     def wake(until: int) -> None:
