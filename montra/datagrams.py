@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 #: Longest datagram kept whole; longer ones are marked truncated. KRPC stays far below (BEP 5 messages fit one MTU).
 SLOT_BYTES = 2048
+#: Slots are a multiple of this; a batch of nothing but short datagrams may have smaller ones.
+SLOT_STEP = 64
 
 
 def ip_text(ip: int) -> str:
@@ -42,7 +44,8 @@ class Datagram(NamedTuple):
 class DatagramBatch:
     """`n` received datagrams. Row i holds `buffer[i, :length[i]]`.
 
-    buffer: uint8[>=n, SLOT_BYTES] (may be reused by the endpoint after the call that got it returns)
+    buffer: uint8[>=n, slot], slot a multiple of SLOT_STEP up to SLOT_BYTES; what follows a datagram in its slot has no
+    meaning (may be reused by the endpoint after the call that got it returns)
     length: int32[n], bytes kept; truncated: bool[n], the datagram was longer than a slot
     source_ip: uint32[n]; source_port: uint16[n]
     local: int32[n], index of the local (address, port) it arrived at

@@ -1,38 +1,49 @@
-/* Send the datagrams of a file over and over, at some rate or as fast as one CPU can, for some seconds.
+/* Send the datagrams of a file over and over, at some rate or as fast as one CPU can.
  *
- * One CPU sends less than the other receives if each datagram makes the whole way through the stack by itself. So
- * neighbours in the file of one length to one address are handed to the kernel as one piece that it cuts up at the far
- * end (UDP_SEGMENT, Linux 4.18); the receiver gets, and the kernel drops, single datagrams all the same.
+ *     blast FILE LOOKUPS RATE CPU
  *
- *     blast FILE SECONDS RATE CPU SOURCE...
+ * FILE: records of 16 bytes and a payload, see traffic.py: destination (IPv4 address and port in network order), length
+ * (uint16), number of the lookup (uint32, all ones for none), where in the payload its requester ID and its key begin
+ * (one byte each), two bytes of nothing; integers little-endian. LOOKUPS: how many lookups the file has. RATE: datagrams
+ * a second, evenly; 0 is as fast as can be. CPU: where to run, -1 for anywhere. Each line of standard input is a number
+ * of datagrams to send now, going on where the last stopped; a line of JSON answers it: sent (in all), seconds (this
+ * time) and cpu (seconds used in all). Each datagram is sent on its own.
  *
- * FILE: records of destination (IPv4 address and port in network order), length (16 bits, little-endian), payload.
- * RATE: datagrams a second, evenly, each on its own; 0 is as fast as can be. CPU: where to run, -1 for anywhere. SOURCE: addresses to send from, one socket each, taken in turn for each call.
- * Prints {"sent": ..., "failed": ..., "seconds": ...}; failed are datagrams that sendmmsg refused.
+ * Each pass through the file has requesters and keys of its own: pass * LOOKUPS + lookup, scrambled one to one, makes
+ * the requester ID and all of the key but its first four bytes, and chooses the requester's address (127.151.0.0/17)
+ * and port. So no datagram that matters is sent twice, all copies of a lookup agree, and a reader can tell from a stored
+ * capture alone which datagram it was (fresh.py).
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
-#include <netinet/udp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define CALL 64 /* pieces a system call */
-#define PIECE 32 /* datagrams a piece at most */
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
+#define HEADER 16
+#define PORTS 64 /* from which requesters send */
+#define FIRST_SOURCE 0x7f970000u /* 127.151.0.0 */
+#define SOURCE_MASK 0x7fffu
+#define NO_LOOKUP 0xffffffffu
+#define KEPT 4 /* bytes of the key that stay: they decide which monitors are nearest */
+#define ID_BYTES 20
+#define SALT 0x9e3779b97f4a7c15u
 
-union control { /* room and alignment of one control message */
-    struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(uint16_t))];
+struct record {
+    struct sockaddr_in to;
+    struct iovec payload;
+    unsigned char *id, *key; /* NULL for none */
+    uint32_t lookup;
 };
 
 static void die(const char *what) {
@@ -44,6 +55,12 @@ static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static uint64_t scramble(uint64_t z) { /* the finaliser of splitmix64: one to one */
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
 }
 
 static unsigned char *load(const char *name, size_t *size) {
@@ -59,12 +76,32 @@ static unsigned char *load(const char *name, size_t *size) {
     return data;
 }
 
-static int open_source(const char *address) {
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr(address)};
-    if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) < 0)
-        die(address);
-    return fd;
+static struct record *parse(unsigned char *data, size_t size, size_t *count) {
+    size_t room = 1024;
+    struct record *records = malloc(room * sizeof *records);
+    *count = 0;
+    for (unsigned char *at = data; at + HEADER <= data + size; ++*count) {
+        if (*count == room)
+            records = realloc(records, (room *= 2) * sizeof *records);
+        if (!records)
+            die("memory");
+        struct record *record = &records[*count];
+        unsigned char *payload = at + HEADER;
+        uint16_t length;
+        *record = (struct record){.to.sin_family = AF_INET};
+        memcpy(&record->to.sin_addr, at, 4);
+        memcpy(&record->to.sin_port, at + 4, 2);
+        memcpy(&length, at + 6, 2);
+        memcpy(&record->lookup, at + 8, 4);
+        record->payload = (struct iovec){payload, le16toh(length)};
+        record->lookup = le32toh(record->lookup);
+        if (record->lookup != NO_LOOKUP) {
+            record->id = payload + at[12];
+            record->key = payload + at[13];
+        }
+        at = payload + record->payload.iov_len;
+    }
+    return records;
 }
 
 static void pin(int cpu) {
@@ -75,89 +112,87 @@ static void pin(int cpu) {
         die("cannot pin");
 }
 
-static size_t payload(const unsigned char *record) { return record[6] | record[7] << 8; }
+static struct record *records;
+static size_t count;
+static uint64_t lookups, sent;
+static int fds[PORTS];
 
-/* Return the messages for the records of a file, up to `most` records a message. */
-static struct mmsghdr *prepare(unsigned char *data, size_t size, size_t most, size_t *pieces) {
-    size_t n = 0;
-    for (size_t at = 0; at + 8 <= size; at += 8 + payload(data + at))
-        n++;
-    struct mmsghdr *messages = calloc(n, sizeof *messages);
-    struct iovec *parts = calloc(n, sizeof *parts);
-    struct sockaddr_in *names = calloc(n, sizeof *names);
-    union control *controls = calloc(n, sizeof *controls);
-    if (!n || !messages || !parts || !names || !controls)
-        die("no datagrams");
-    unsigned char *record = data, *before = NULL;
-    *pieces = 0;
-    for (size_t i = 0; i < n; record += 8 + parts[i++].iov_len) {
-        parts[i] = (struct iovec){record + 8, payload(record)};
-        if (before && memcmp(before, record, 8) == 0 && messages[*pieces - 1].msg_hdr.msg_iovlen < most) {
-            messages[*pieces - 1].msg_hdr.msg_iovlen++;
-            continue;
-        }
-        before = record;
-        uint16_t segment = parts[i].iov_len;
-        union control *control = &controls[*pieces];
-        control->header = (struct cmsghdr){CMSG_LEN(sizeof segment), IPPROTO_UDP, UDP_SEGMENT};
-        memcpy(CMSG_DATA(&control->header), &segment, sizeof segment);
-        struct sockaddr_in *name = &names[*pieces];
-        name->sin_family = AF_INET;
-        memcpy(&name->sin_addr, record, 4);
-        memcpy(&name->sin_port, record + 4, 2);
-        messages[*pieces].msg_hdr = (struct msghdr){
-            .msg_name = name,
-            .msg_namelen = sizeof *name,
-            .msg_iov = &parts[i],
-            .msg_iovlen = 1,
-            .msg_control = control,
-            .msg_controllen = sizeof *control,
-        };
-        ++*pieces;
+/* Send one datagram, the next of the file. */
+static void send_one(void) {
+    static union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(struct in_pktinfo))];
+    } control = {.header = {CMSG_LEN(sizeof(struct in_pktinfo)), IPPROTO_IP, IP_PKTINFO}};
+    struct record *record = &records[sent % count];
+    uint64_t fresh = scramble(record->id ? sent / count * lookups + record->lookup : sent);
+    if (record->id) {
+        uint64_t more[4] = {htobe64(fresh)};
+        for (int word = 1; word < 4; word++)
+            more[word] = htobe64(scramble(fresh ^ word * SALT));
+        memcpy(record->id, &more[0], 8);
+        memcpy(record->id + 8, &more[1], 8);
+        memcpy(record->id + 16, &more[2], ID_BYTES - 16);
+        memcpy(record->key + KEPT, &more[2], 8);
+        memcpy(record->key + KEPT + 8, &more[3], 8);
     }
-    return messages;
+    struct in_pktinfo source = {.ipi_spec_dst.s_addr = htonl(FIRST_SOURCE | (fresh & SOURCE_MASK))};
+    memcpy(CMSG_DATA(&control.header), &source, sizeof source);
+    struct msghdr message = {
+        .msg_name = &record->to,
+        .msg_namelen = sizeof record->to,
+        .msg_iov = &record->payload,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof control,
+    };
+    while (sendmsg(fds[fresh >> 32 & (PORTS - 1)], &message, 0) < 0)
+        if (errno != EINTR && errno != EAGAIN && errno != ENOBUFS)
+            die("sendmsg");
+    sent++;
 }
 
 int main(int argc, char **argv) {
-    if (argc < 6) {
-        fprintf(stderr, "usage: blast FILE SECONDS RATE CPU SOURCE...\n");
+    if (argc != 5) {
+        fprintf(stderr, "usage: blast FILE LOOKUPS RATE CPU\n");
         return 2;
     }
-    double seconds = atof(argv[2]), rate = atof(argv[3]);
-    int cpu = atoi(argv[4]), sources = argc - 5, fds[sources];
-    if (cpu >= 0)
-        pin(cpu);
-    for (int i = 0; i < sources; i++)
-        fds[i] = open_source(argv[5 + i]);
-    size_t size, pieces;
+    lookups = strtoull(argv[2], NULL, 10);
+    double rate = atof(argv[3]);
+    if (atoi(argv[4]) >= 0)
+        pin(atoi(argv[4]));
+    size_t size;
     unsigned char *data = load(argv[1], &size);
-    struct mmsghdr *messages = prepare(data, size, rate > 0 ? 1 : PIECE, &pieces);
+    records = parse(data, size, &count);
+    if (!count)
+        die("no datagrams");
+    for (int s = 0; s < PORTS; s++) {
+        struct sockaddr_in any = {.sin_family = AF_INET};
+        fds[s] = socket(AF_INET, SOCK_DGRAM, 0);
+        if (fds[s] < 0 || bind(fds[s], (struct sockaddr *)&any, sizeof any) < 0)
+            die("socket");
+    }
+    prctl(PR_SET_TIMERSLACK, 1000); /* ns */
 
-    uint64_t sent = 0, failed = 0;
-    int error = 0;
-    double begin = now(), at = begin;
-    for (size_t i = 0, turn = 0; at < begin + seconds; turn++, at = now()) {
-        size_t count = pieces - i < CALL ? pieces - i : CALL;
-        if (rate > 0) { /* one at a time, when its time has come */
-            if (sent + failed >= (at - begin) * rate) {
-                nanosleep(&(struct timespec){0, 20000}, NULL);
+    char line[32];
+    while (fgets(line, sizeof line, stdin)) {
+        uint64_t begun = sent, wanted = sent + strtoull(line, NULL, 10), allowed = rate > 0 ? sent : wanted;
+        double begin = now();
+        while (sent < wanted) {
+            if (sent < allowed) {
+                send_one();
                 continue;
             }
-            count = 1;
+            allowed = begun + (uint64_t)((now() - begin) * rate);
+            if (allowed > wanted)
+                allowed = wanted;
+            if (sent >= allowed)
+                nanosleep(&(struct timespec){0, 20000}, NULL);
         }
-        int done = sendmmsg(fds[turn % sources], messages + i, count, 0);
-        if (done <= 0) { /* refused is the first of the call; go on behind it */
-            error = errno;
-            failed += messages[i++].msg_hdr.msg_iovlen;
-        }
-        for (; done > 0; done--)
-            sent += messages[i++].msg_hdr.msg_iovlen;
-        if (i == pieces)
-            i = 0;
+        struct rusage use;
+        getrusage(RUSAGE_SELF, &use);
+        printf("{\"sent\": %llu, \"seconds\": %.6f, \"cpu\": %.6f}\n", (unsigned long long)sent, now() - begin,
+               use.ru_utime.tv_sec + use.ru_stime.tv_sec + (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
+        fflush(stdout);
     }
-    if (failed)
-        fprintf(stderr, "blast: %llu not sent: %s\n", (unsigned long long)failed, strerror(error));
-    printf("{\"sent\": %llu, \"failed\": %llu, \"seconds\": %.6f}\n", (unsigned long long)sent,
-           (unsigned long long)failed, at - begin);
     return 0;
 }

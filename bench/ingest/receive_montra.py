@@ -5,6 +5,7 @@ Prints "ready", receives until standard input ends and nothing more comes, seals
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from random import Random
@@ -14,12 +15,13 @@ import gevent.event
 import gevent.socket
 
 from bench.ingest import world
-from bench.ingest.receiver import QUIET_S, Options, cpu_seconds, serve
+from bench.ingest.receiver import QUIET_S, Options, cpu_seconds, peak_rss, serve
 from crawler.settings import CrawlSettings
 from crawler.zone_crawler import ZoneCrawler
 from montra.datagrams import Datagram, DatagramBatch, ip_number
 from montra.endpoint.clock import AnchoredClock
 from montra.endpoint.driver import Driver, DriverSettings
+from montra.endpoint.ring import RingSettings
 from montra.endpoint.sockets import open_sockets
 from montra.window.window import Window
 from zone_store.losses import is_loss
@@ -58,7 +60,8 @@ def receive(given: Options) -> dict[str, object]:
         built.overlay, world.ZONE, bytes(20), [_MUTE], Random(4), CrawlSettings(empty_s=3600.0, empty_max_s=3600.0)
     )
     run = create_run(given.folder, clock.now_ns(), "mainline", world.ZONE)
-    with open_sockets(built.plan, "shared", given.buffer) as sockets, _writer(run, clock) as writer:
+    ring = RingSettings() if given.receive == "ring" else None
+    with open_sockets(built.plan, "shared", given.buffer, ring=ring) as sockets, _writer(run, clock) as writer:
         for attachment in attachments:
             writer.attachment(attachment)
         writer.drain()
@@ -68,6 +71,8 @@ def receive(given: Options) -> dict[str, object]:
         window.outside.append(lambda: dict(driver.counters.counts))
         stop = gevent.event.Event()
         gevent.spawn(_wait_for_end, driver, stop)
+        if given.progress:
+            gevent.spawn(_tell, given.progress, driver, window, writer)
         print("ready", flush=True)
         used = cpu_seconds()
         driver.run(stop=stop)
@@ -80,9 +85,12 @@ def receive(given: Options) -> dict[str, object]:
     return {
         "received": driver.counters.counts.get("received", 0),
         "drops": driver.counters.counts.get("kernel_drops", 0),
+        "drops_by_port": {bound.port: bound.dropped for bound in sockets.bound},
         "first": watch.first,
-        "last": watch.last + drain,
+        "last": watch.last,
+        "drain": drain,
         "cpu": used,
+        "peak_rss": peak_rss(),
         "run": str(run),
     }
 
@@ -110,6 +118,22 @@ def _wait_for_end(driver: Driver, stop: gevent.event.Event) -> None:
         seen = driver.counters.counts.get("received", 0)
         gevent.sleep(QUIET_S)
     stop.set()
+
+
+def _tell(every_s: int, driver: Driver, window: Window, writer: RunWriter) -> None:
+    """Print a line of progress every so many seconds, for ever."""
+    begin, used, before = time.monotonic(), cpu_seconds(), 0
+    while True:
+        gevent.sleep(every_s)
+        now, now_used, received = time.monotonic(), cpu_seconds(), driver.counters.counts.get("received", 0)
+        print(
+            f"received {received:,} ({(received - before) / (now - begin):,.0f}/s), "
+            f"stored {window.totals.captures - writer.pending:,}, "
+            f"dropped {driver.counters.counts.get('kernel_drops', 0):,}, "
+            f"{(now_used - used) / (now - begin):.0%} of a CPU, {peak_rss() / 2**20:,.0f} MiB at most",
+            file=sys.stderr,
+        )
+        begin, used, before = now, now_used, received
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import gevent.socket
 import lmdb
 import msgpack
 
-from bench.ingest.receiver import QUIET_S, Options, cpu_seconds, serve
+from bench.ingest.receiver import QUIET_S, Options, cpu_seconds, peak_rss, serve
 
 BATCH = 4096
 #: Datagrams from one socket before the other greenlets have their turn; recvfrom only waits when nothing is there.
@@ -97,7 +97,7 @@ class Receiver:
             key = _TARGET.get(query)
             if key is not None:
                 version, read_only = message.get(b"v"), message.get(b"ro", 0)
-                fields = 1, port, *source, arguments[b"id"], arguments[key], query, version, read_only
+                fields = (1, port, *source, arguments[b"id"], arguments[key], query, version, read_only)
                 self._store.add(self.last_ns, *fields)
         except (bencodepy.BencodeDecodeError, KeyError, TypeError):
             self.refused += 1
@@ -140,8 +140,10 @@ def receive(given: Options) -> dict[str, object]:
         "stored": stored,
         "drops": drops,
         "first": receiver.first_ns / 1e9,
-        "last": receiver.last_ns / 1e9 + drain,
+        "last": receiver.last_ns / 1e9,
+        "drain": drain,
         "cpu": used,
+        "peak_rss": peak_rss(),
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from montra.endpoint.sockets import EndpointError
+from montra.endpoint.errors import EndpointError
 from zone_store.run.folder import RunError
 
 #: A receiver ends when nothing has come for so long after the end of its standard input.
@@ -19,13 +19,20 @@ QUIET_S = 0.1
 
 
 class Options(NamedTuple):
-    """folder: where to store; monitors, port, ports: the world; buffer: receive buffer of each port in bytes."""
+    """How to receive.
+
+    folder: where to store; monitors, port, ports: the world; buffer: receive buffer of each port in bytes; progress:
+    seconds between two lines of progress on standard error, 0 for none; receive: montra's receive path, "sockets" or
+    "ring".
+    """
 
     folder: Path
     monitors: int
     port: int
     ports: int
     buffer: int
+    progress: int
+    receive: str
 
 
 def serve(receive: Callable[[Options], dict[str, object]]) -> None:
@@ -43,13 +50,20 @@ def _options() -> Options:
     for name in ("monitors", "port", "ports", "buffer"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--cpu", type=int, default=-1)
+    parser.add_argument("--progress", type=int, default=0)
+    parser.add_argument("--receive", choices=("sockets", "ring"), default="sockets")
     given = parser.parse_args()
     if given.cpu >= 0:
         os.sched_setaffinity(0, {given.cpu})
-    return Options(given.folder, given.monitors, given.port, given.ports, given.buffer)
+    return Options(**{name: getattr(given, name) for name in Options._fields})
 
 
 def cpu_seconds() -> float:
     """Return the CPU time that this process has used, with all its threads."""
     use = resource.getrusage(resource.RUSAGE_SELF)
     return use.ru_utime + use.ru_stime
+
+
+def peak_rss() -> int:
+    """Return the most memory that this process has had resident, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

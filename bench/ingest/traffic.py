@@ -1,121 +1,117 @@
 """The datagrams of the ingest benchmark: lookups as real clients write them, addressed to the monitors nearest to them.
 
 Each lookup has a key in the zone and a requester of its own; its copies go to the eight monitors nearest to the key, as
-Kademlia's do. The layouts are those of packets captured from the clients (Mainline facts, tests/overlays); how common
-each is, is a guess that the README states. Among the lookups is a little of what monitors also hear and must not store.
+Kademlia's do. Among the lookups is a little of what monitors also hear and must not store. `blast.c` sends them in this
+order, over and over, each time with fresh requesters and keys (fresh.py).
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bench.ingest.layouts import LAYOUTS
 from bench.ingest.world import ZONE
 from zone_store.captures import Attachment
 from zone_store.keyspace.ids import pack
 from zone_store.keyspace.nearest import nearest
 
 COPIES = 8
-LOOKUPS = 4096
-
-Write = Callable[[bytes, bytes, bytes], bytes]
-
-
-class Layout(NamedTuple):
-    """How a client writes a query: its share of all lookups, the length of its transactions, and the writer."""
-
-    client: str
-    share: float
-    transaction: int
-    write: Write
-
-
-def _get_peers(more: bytes = b"", version: bytes = b"", early: bytes = b"") -> Write:
-    """Return the writer of a get_peers; `more` are arguments that sort behind `info_hash`, `early` before `id`."""
-    return lambda own, key, t: (
-        b"d1:ad%b2:id20:%b9:info_hash20:%b%be1:q9:get_peers1:t%d:%b%b1:y1:qe"
-        % (early, own, key, more, len(t), t, version)
-    )
-
-
-def _find_node(version: bytes) -> Write:
-    return lambda own, key, t: (
-        b"d1:ad2:id20:%b6:target20:%be1:q9:find_node1:t%d:%b%b1:y1:qe" % (own, key, len(t), t, version)
-    )
-
-
-LAYOUTS = (
-    Layout("libtorrent 2.0.8", 0.30, 2, _get_peers(version=b"1:v4:LT\x02\x08")),
-    Layout("libtorrent 2.1.1, noseed", 0.20, 2, _get_peers(b"6:noseedi1e", b"1:v4:LT\x02\x11")),
-    Layout("libtorrent 2.1.1, bootstrap", 0.05, 2, _get_peers(version=b"1:v4:LT\x02\x11", early=b"2:bsi1e")),
-    Layout("libtorrent 2.0.8, two families", 0.10, 2, _get_peers(b"4:wantl2:n42:n6e", b"1:v4:LT\x02\x08")),
-    Layout("Transmission 3.00", 0.08, 4, _get_peers()),
-    Layout("Transmission 3.00, two families", 0.07, 4, _get_peers(b"4:wantl2:n42:n6e")),
-    Layout("aria2 1.36", 0.05, 4, _get_peers(version=b"1:v4:A2\x00\x03")),
-    Layout("webtorrent", 0.10, 2, _get_peers()),
-    Layout("rTorrent 0.9.8, find_node", 0.05, 1, _find_node(b"1:v4:lt\x0d\x80")),
-)
-
+#: Lookups in a file, at least; with many monitors half as many as there are monitors, so that each hears some.
+LEAST_LOOKUPS = 4096
 #: Of all datagrams: pings of strangers, and what is no message at all.
 PINGS = 0.02
 JUNK = 0.005
+NO_LOOKUP = 0xFFFFFFFF
+
+#: The head of a datagram in the file, as blast.c reads it.
+HEAD = np.dtype(
+    [
+        ("ip", ">u4"),
+        ("port", ">u2"),
+        ("length", "<u2"),
+        ("lookup", "<u4"),
+        ("id_at", "u1"),
+        ("key_at", "u1"),
+        ("nothing", "u2"),
+    ]
+)
+_WIDTH = 160  # bytes for the longest payload
 
 
-class Traffic(NamedTuple):
-    """Datagrams in the order in which they are sent.
+@dataclass(slots=True, eq=False)
+class Traffic:
+    """n datagrams in the order in which they are sent, and L lookups.
 
-    rows: (ip, port, payload); lookups: requester ID + key + monitor's ip and port (big-endian) of each that is one.
+    head HEAD[n]; payload uint8[n, width]; copy uint8[n]: which of its lookup's copies a datagram is; key uint8[L, 20];
+    near int64[L, COPIES]: for whom the copies are, places in `monitors`; monitors uint64[M]: ip << 16 | port of
+    each, in order of their IDs.
     """
 
-    rows: list[tuple[int, int, bytes]]
-    lookups: set[bytes]
+    head: NDArray[Any]
+    payload: NDArray[np.uint8]
+    copy: NDArray[np.uint8]
+    key: NDArray[np.uint8]
+    near: NDArray[np.int64]
+    monitors: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.head)
 
     def write(self, path: Path) -> None:
         """Write the file that `blast` sends."""
-        with path.open("wb") as file:
-            for ip, port, payload in self.rows:
-                file.write(struct.pack(">IH", ip, port) + struct.pack("<H", len(payload)) + payload)
+        heads = self.head.view(np.uint8).reshape(len(self), HEAD.itemsize)
+        table = np.concatenate([heads, self.payload], axis=1)
+        used = np.arange(table.shape[1]) < HEAD.itemsize + self.head["length"][:, None]
+        table[used].tofile(path)
 
 
 def make(attachments: list[Attachment]) -> Traffic:
     """Return the traffic for these monitors, the same each time."""
-    rng = Random(3)
+    rng = np.random.default_rng(3)
     monitors = sorted(attachments, key=lambda attachment: attachment.monitor_id)
-    keys = [ZONE.random_id(rng) for _ in range(LOOKUPS)]
-    near = nearest(pack([m.monitor_id for m in monitors], 20), pack(keys, 20), min(COPIES, len(monitors)))
-    shares = np.cumsum([layout.share for layout in LAYOUTS])
-    rows: list[tuple[int, int, bytes]] = []
-    lookups: set[bytes] = set()
-    for key, places in zip(keys, near.tolist(), strict=True):
-        layout = LAYOUTS[int(np.searchsorted(shares, rng.random() * shares[-1]))]
-        own = rng.randbytes(20)
-        for place in places:
-            ip, port = monitors[place].monitor_ip, monitors[place].monitor_port
-            rows.append((ip, port, layout.write(own, key, rng.randbytes(layout.transaction))))
-            lookups.add(own + key + struct.pack(">IH", ip, port))
-    for share, payload in ((PINGS, _ping), (JUNK, _junk)):
-        heard_by = rng.choices(monitors, k=int(share * len(rows)))
-        rows += [(monitor.monitor_ip, monitor.monitor_port, payload(rng)) for monitor in heard_by]
-    return Traffic(_in_runs(rows, rng), lookups)
+    lookups = max(LEAST_LOOKUPS, len(monitors) // 2)
+    random = Random(3)
+    key = pack([ZONE.random_id(random) for _ in range(lookups)], 20)
+    near = nearest(pack([m.monitor_id for m in monitors], 20), key, min(COPIES, len(monitors)))
+    copies = near.shape[1]
 
+    shares = np.array([layout.share for layout in LAYOUTS])
+    layout_of = rng.choice(len(LAYOUTS), lookups, p=shares / shares.sum())
+    queries = lookups * copies
+    noise = int(PINGS * queries), int(JUNK * queries)
+    head = np.zeros(queries + sum(noise), HEAD)
+    payload = np.zeros((len(head), _WIDTH), np.uint8)
+    for number, layout in enumerate(LAYOUTS):
+        rows = np.flatnonzero(np.repeat(layout_of == number, copies))
+        of = rows // copies
+        payload[rows, : len(layout.packet)] = np.frombuffer(layout.packet, np.uint8)
+        payload[rows, layout.key_at : layout.key_at + 20] = key[of]
+        width = layout.transaction.stop - layout.transaction.start
+        payload[rows, layout.transaction] = rng.integers(0, 256, (len(rows), width), np.uint8)
+        head["length"][rows], head["lookup"][rows] = len(layout.packet), of
+        head["id_at"][rows], head["key_at"][rows] = layout.id_at, layout.key_at
+    for first, count, write in ((queries, noise[0], _ping), (queries + noise[0], noise[1], _junk)):
+        for row in range(first, first + count):
+            written = write(random)
+            payload[row, : len(written)] = np.frombuffer(written, np.uint8)
+            head["length"][row], head["lookup"][row] = len(written), NO_LOOKUP
 
-def _in_runs(rows: list[tuple[int, int, bytes]], rng: Random) -> list[tuple[int, int, bytes]]:
-    """Return rows in random order, but for runs of one length to one monitor, which `blast` sends in one piece."""
-    runs: dict[tuple[int, int, int], list[tuple[int, int, bytes]]] = {}
-    for row in rows:
-        runs.setdefault((row[0], row[1], len(row[2])), []).append(row)
-    shuffled = list(runs.values())
-    rng.shuffle(shuffled)
-    return [row for run in shuffled for row in run]
+    heard_by = np.concatenate([near.ravel(), rng.integers(0, len(monitors), sum(noise))])
+    address = np.array([m.monitor_ip << 16 | m.monitor_port for m in monitors], np.uint64)
+    head["ip"], head["port"] = address[heard_by] >> np.uint64(16), address[heard_by] & np.uint64(0xFFFF)
+    copy = np.concatenate([np.tile(np.arange(copies, dtype=np.uint8), lookups), np.zeros(sum(noise), np.uint8)])
+    order = rng.permutation(len(head))
+    return Traffic(head[order], payload[order], copy[order], key, near, address)
 
 
 def _ping(rng: Random) -> bytes:
-    return b"d1:ad2:id20:%be1:q4:ping1:t2:%b1:v4:LT\x02\x081:y1:qe" % (rng.randbytes(20), rng.randbytes(2))
+    return b"d1:ad2:id20:%be1:q4:ping1:t2:%b1:v4:LT\x02\x111:y1:qe" % (rng.randbytes(20), rng.randbytes(2))
 
 
 def _junk(rng: Random) -> bytes:

@@ -27,6 +27,18 @@ class AnchoredClock:
             readings.append((after - before, at - (before + after) // 2))
         self._epoch_ns = min(readings)[1]
 
+    @property
+    def epoch_ns(self) -> int:
+        """When the monotonic clock stood at 0: what another process of this host needs to tell the same time."""
+        return self._epoch_ns
+
+    @classmethod
+    def of(cls, epoch_ns: int) -> AnchoredClock:
+        """Return a clock with the anchor of another process of this host."""
+        clock = cls()
+        clock._epoch_ns = epoch_ns
+        return clock
+
     def now_ns(self) -> int:
         """Return the time."""
         return self._epoch_ns + self._monotonic()

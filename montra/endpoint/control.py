@@ -1,14 +1,13 @@
 """Control messages (cmsg(3)) of many datagrams at once, read and written as arrays.
 
-Linux puts them in one order: SO_TIMESTAMPNS, then SO_RXQ_OVFL (absent until the socket's first drop), then IP_PKTINFO.
-Rows of such a layout are recognised by their headers and read as columns; any other row is walked by itself.
+Linux puts them in one order: SO_TIMESTAMPNS, then IP_PKTINFO. Rows of this layout are recognised by their headers and
+read as columns; any other row is walked by itself.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +15,9 @@ from numpy.typing import NDArray
 
 # <asm-generic/socket.h>, <linux/in.h>: constants Python's socket module lacks
 SO_TIMESTAMPNS = 35
-SO_RXQ_OVFL = 40
 IP_PKTINFO = 8
 
-#: Control buffer of one received datagram: 88 bytes are used; room for one message more than asked for.
+#: Control buffer of one received datagram: 64 bytes are used; room for messages not asked for.
 CONTROL_BYTES = 128
 #: Control buffer of one sent datagram: one IP_PKTINFO.
 SEND_CONTROL_BYTES = socket.CMSG_SPACE(12)
@@ -27,7 +25,6 @@ SEND_CONTROL_BYTES = socket.CMSG_SPACE(12)
 _WORD = 8  # CMSG_ALIGN on 64-bit Linux
 _HEADER_BYTES = 16
 _STAMP = (socket.SOL_SOCKET, SO_TIMESTAMPNS, 16)  # struct timespec
-_DROPS = (socket.SOL_SOCKET, SO_RXQ_OVFL, 4)  # uint32
 _PKTINFO = (socket.IPPROTO_IP, IP_PKTINFO, 12)  # struct in_pktinfo: interface, spec_dst, addr
 
 
@@ -36,67 +33,44 @@ class ControlColumns:
     """What the control messages of n datagrams said.
 
     destination_ip: uint32[n], the address the sender wrote on the packet (0 unknown); wall_ns: int64[n], the kernel's
-    receive time on the wall clock (0 unknown); drops: int64[n], datagrams the socket had dropped so far, modulo 2**32
-    (-1: none reported).
+    receive time on the wall clock (0 unknown).
     """
 
     destination_ip: NDArray[np.uint32]
     wall_ns: NDArray[np.int64]
-    drops: NDArray[np.int64]
 
 
-class _Layout:
-    """One known sequence of control messages: its size, the words that hold headers, and where the data lies."""
-
-    def __init__(self, *messages: tuple[int, int, int]) -> None:
-        words: list[int] = []
-        expected: list[int] = []
-        self.data: dict[tuple[int, int, int], int] = {}
-        at = 0
-        for message in messages:
-            level, kind, size = message
-            header = struct.pack("@Nii", socket.CMSG_LEN(size), level, kind)
-            expected += struct.unpack("@QQ", header)
-            words += [at // _WORD, at // _WORD + 1]
-            self.data[message] = at + _HEADER_BYTES
-            at += socket.CMSG_SPACE(size)
-        self.used = at
-        self.words = np.array(words, np.intp)
-        self.expected = np.array(expected, np.uint64)
+def _headers(*messages: tuple[int, int, int]) -> tuple[NDArray[np.intp], NDArray[np.uint64], int]:
+    """Return the words of a control buffer that hold the headers of these messages, what they say, and its size."""
+    words: list[int] = []
+    expected: list[int] = []
+    at = 0
+    for level, kind, size in messages:
+        header = struct.pack("@Nii", socket.CMSG_LEN(size), level, kind)
+        expected += struct.unpack("@QQ", header)
+        words += [at // _WORD, at // _WORD + 1]
+        at += socket.CMSG_SPACE(size)
+    return np.array(words, np.intp), np.array(expected, np.uint64), at
 
 
-_LAYOUTS = (_Layout(_STAMP, _PKTINFO), _Layout(_STAMP, _DROPS, _PKTINFO))
+_WORDS, _EXPECTED, _USED = _headers(_STAMP, _PKTINFO)
+_STAMP_AT = _HEADER_BYTES
+_PKTINFO_AT = socket.CMSG_SPACE(16) + _HEADER_BYTES
 
 
 def read_control(control: NDArray[np.uint8], used: NDArray[np.uint64]) -> ControlColumns:
     """Read n control buffers: uint8[n, CONTROL_BYTES], C-contiguous, of which row i holds `used[i]` bytes."""
-    n = len(used)
-    columns = ControlColumns(np.zeros(n, np.uint32), np.zeros(n, np.int64), np.full(n, -1, np.int64))
-    words = control.view(np.uint64)
-    left = np.ones(n, np.bool_)
-    for layout in _LAYOUTS:
-        match = (words[:, layout.words] == layout.expected).all(axis=1) & (used == layout.used)
-        rows = np.flatnonzero(match)
-        if len(rows):
-            _read_layout(layout, control, rows, columns)
-            left &= ~match
-    for row in np.flatnonzero(left):
-        _walk(control[row, : int(used[row])].tobytes(), int(row), columns)
+    usual = (control.view(np.uint64)[:, _WORDS] == _EXPECTED).all(axis=1) & (used == _USED)
+
+    stamp = control[:, _STAMP_AT : _STAMP_AT + 16].view(np.int64)
+    columns = ControlColumns(
+        control[:, _PKTINFO_AT + 8 : _PKTINFO_AT + 12].view(">u4")[:, 0].astype(np.uint32),
+        stamp[:, 0] * 1_000_000_000 + stamp[:, 1],
+    )
+    for row in np.flatnonzero(~usual).tolist():
+        columns.destination_ip[row] = columns.wall_ns[row] = 0
+        _walk(control[row, : int(used[row])].tobytes(), row, columns)
     return columns
-
-
-def _read_layout(layout: _Layout, control: NDArray[np.uint8], rows: NDArray[np.intp], columns: ControlColumns) -> None:
-    # a slice when all rows are alike, which is nearly always: indexing by `rows` copies
-    chosen = control if len(rows) == len(control) else control[rows]
-
-    def column(at: int, kind: str) -> NDArray[np.generic]:
-        return np.ndarray(len(rows), kind, chosen, at, (chosen.strides[0],))
-
-    at = layout.data[_STAMP]
-    columns.wall_ns[rows] = column(at, "i8").astype(np.int64) * 1_000_000_000 + column(at + 8, "i8").astype(np.int64)
-    columns.destination_ip[rows] = column(layout.data[_PKTINFO] + 8, ">u4")
-    if _DROPS in layout.data:
-        columns.drops[rows] = column(layout.data[_DROPS], "u4")
 
 
 def _walk(data: bytes, row: int, columns: ControlColumns) -> None:
@@ -109,8 +83,6 @@ def _walk(data: bytes, row: int, columns: ControlColumns) -> None:
         if message == _STAMP:
             seconds, nanoseconds = struct.unpack("@qq", body)
             columns.wall_ns[row] = seconds * 1_000_000_000 + nanoseconds
-        elif message == _DROPS:
-            columns.drops[row] = int.from_bytes(body, sys.byteorder)
         elif message == _PKTINFO:
             columns.destination_ip[row] = int.from_bytes(body[8:], "big")
         # a length below its own header would walk in place for ever

@@ -1,8 +1,8 @@
 """The event loop of a run: sockets and one timer under gevent's hub, all protocol in the machine it drives.
 
-All sockets hang on one epoll object, and the hub watches that: what waits at many sockets is fed to the machine as one
-batch, because a batch costs as much as a hundred datagrams in it. For the same reason a read that brought little is
-followed by a short rest. There is no greenlet for a socket and no monkey patching.
+All sockets, or the packet ring (see `intake`), hang on one epoll object, and the hub watches that: what waits at many
+sockets is fed to the machine as one batch, because a batch costs as much as a hundred datagrams in it. For the same
+reason a read that brought little is followed by a short rest. There is no greenlet for a socket and no monkey patching.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import gevent.event
 from montra.datagrams import Counters, Datagram, DatagramBatch
 from montra.endpoint.blocklist import Blocklist
 from montra.endpoint.clock import AnchoredClock
-from montra.endpoint.exchange import Exchange
+from montra.endpoint.intake import open_intake
 from montra.endpoint.limits import Limits, LimitSettings
 from montra.endpoint.outbox import NEVER_NS, Outbox
+from montra.endpoint.outlet import Outlet
 from montra.endpoint.plan import AddressPlan
-from montra.endpoint.sockets import BoundSocket, Sockets
+from montra.endpoint.sockets import Sockets
 
 _READ = 1
 #: A full send buffer is tried again so often, and given up after so long without a datagram gone.
@@ -69,8 +70,8 @@ class DriverSettings:
     limits, blocklist: checked before every send; max_wait_s, max_waiting: how long and how many datagrams wait for the
     limits; crawl_wait_s: how long the crawler's wait, whose time-outs, longer than this, run meanwhile; max_answers:
     answers that wait, beside max_waiting; batch_rows: datagrams fed at once; batches_per_wake: batches before the timer
-    has its turn; gather_s: rest after a read that brought less than one batch (0: none); min_tick_s: shortest time
-    between two ticks.
+    has its turn; gather_s: rest after a wake that brought little (`Intake.rest_below`; 0: none); min_tick_s: shortest
+    time between two ticks.
     """
 
     limits: LimitSettings = field(default_factory=LimitSettings)
@@ -79,8 +80,8 @@ class DriverSettings:
     max_waiting: int = 20_000
     crawl_wait_s: float = 1.0
     max_answers: int = 2_000
-    batch_rows: int = 512
-    batches_per_wake: int = 4
+    batch_rows: int = 4096
+    batches_per_wake: int = 2
     gather_s: float = 0.005
     min_tick_s: float = 0.001
 
@@ -95,14 +96,14 @@ class Driver:
         self, plan: AddressPlan, sockets: Sockets, machine: Machine, settings: DriverSettings, clock: AnchoredClock
     ) -> None:
         self.counters = Counters()
-        self._bound = {bound.socket.fileno(): bound for bound in sockets.bound}
         self._machine = machine
         self._rows = settings.batch_rows
-        self._rest_below = settings.batch_rows if settings.gather_s > 0 else 0
         self._batches = settings.batches_per_wake
         self._min_tick_ns = int(settings.min_tick_s * 1e9)
         self._clock = clock
-        self._exchange = Exchange(plan, sockets, settings.batch_rows, self.counters)
+        self._intake = open_intake(plan, sockets, settings.batch_rows, self.counters)
+        self._rest_below = self._intake.rest_below if settings.gather_s > 0 else 0
+        self._outlet = Outlet(plan, sockets, settings.batch_rows, self.counters)
         self._outbox = Outbox(
             Limits(settings.limits),
             settings.blocklist,
@@ -112,7 +113,6 @@ class Driver:
             crawl_wait_s=settings.crawl_wait_s,
             max_answers=settings.max_answers,
         )
-        self._left: list[BoundSocket] = []  # not read to their end, in order of their turn
         self._unsent: list[Datagram] = []  # let out by the outbox, but the send buffer was full
         self._progress_ns = 0
         self._ticked_ns = 0
@@ -122,6 +122,7 @@ class Driver:
         self._rest = self._loop.timer(settings.gather_s, settings.gather_s)
         self._timer = self._loop.timer(0.0)
         self._armed_ns = NEVER_NS
+        self._begun = False
         self._over = gevent.event.Event()
         self._failure: BaseException | None = None
 
@@ -139,6 +140,11 @@ class Driver:
         refused = sum(n for name, n in self.counters.counts.items() if name.startswith("send_"))
         return self._outbox.crawl_unsent + refused
 
+    def wake(self) -> None:
+        """Ask the machine again when it is due: something else than time or a datagram may have changed that."""
+        if self._begun:
+            self._guard(lambda: None)
+
     def run(self, until_ns: int | None = None, stop: StopSignal | None = None) -> None:
         """Run until a time of the run's clock or until `stop` is set, whichever is first; None is never.
 
@@ -150,7 +156,7 @@ class Driver:
             stop.rawlink(self._stopped)
         try:
             self._begin()
-            for fd in self._bound:
+            for fd in self._intake.descriptors():
                 self._epoll.register(fd, select.EPOLLIN)
             self._wait(rest=False)
             while not self._over.is_set():
@@ -166,7 +172,7 @@ class Driver:
                 watcher.stop()
                 watcher.close()
             self._epoll.close()
-            self._exchange.settle_drops()
+            self._intake.settle_drops()
             self._outbox.discard()
             self._give_up_unsent("outbox_discarded")
         if self._failure is not None:
@@ -177,6 +183,7 @@ class Driver:
         self._outbox.offer(now_ns, self._machine.start(now_ns))
         self._send(now_ns)
         self._arm()
+        self._begun = True
 
     def _stopped(self, _: object) -> None:
         self._over.set()
@@ -193,20 +200,18 @@ class Driver:
             self._over.set()
 
     def _read(self) -> None:
-        # who waits since the last wake comes first, or sockets beyond what one wake can read would never have a turn
-        ready = [self._bound[fd] for fd, _ in self._epoll.poll(0, self._rows)]
-        self._left = list(dict.fromkeys([*self._left, *ready]))
+        intake = self._intake
+        intake.wake(fd for fd, _ in self._epoll.poll(0, self._rows))
         rows = 0
         for _ in range(self._batches):
             now_ns = self._clock.now_ns()
-            batch, self._left = self._exchange.receive(self._left, now_ns, self._clock.offset_ns())
-            if batch is not None:
+            for batch in intake.receive(now_ns, self._clock.offset_ns()):
                 rows += len(batch)
                 self._outbox.offer(now_ns, self._machine.feed(now_ns, batch), answers=True)
-            if not self._left:
+            if not intake.more:
                 break
         self._send(self._clock.now_ns())
-        self._wait(rest=0 < rows < self._rest_below and not self._left)
+        self._wait(rest=0 < rows < self._rest_below and not intake.more)
 
     def _wait(self, rest: bool) -> None:
         """Read again when something arrives, or, to rest, after a while whether it does or not."""
@@ -229,7 +234,7 @@ class Driver:
         # as long as some are left nothing follows them: the outbox is where datagrams wait and age
         fresh = not self._unsent
         sending = self._outbox.ready(now_ns) if fresh else self._unsent
-        self._unsent = self._exchange.send(sending)
+        self._unsent = self._outlet.send(sending)
         if fresh or len(self._unsent) < len(sending):
             self._progress_ns = now_ns
         elif now_ns - self._progress_ns >= _RESEND_FOR_NS:

@@ -10,6 +10,7 @@ import resource
 import socket
 from collections.abc import Container
 from dataclasses import dataclass
+from mmap import PAGESIZE
 from pathlib import Path
 
 from montra.datagrams import ip_text
@@ -25,7 +26,10 @@ class HostFacts:
 
     receive_buffer_max: net.core.rmem_max; receive_buffer_errors: UdpRcvbufErrors since boot, all sockets;
     conntrack: (entries, most) when connection tracking is loaded, which costs an entry for every contact;
-    clock_synchronised: the kernel's own verdict (adjtimex).
+    clock_synchronised: the kernel's own verdict (adjtimex). ephemeral_ports: (first, last) that the kernel hands to
+    whoever asks for no port of its own, but for reserved_ports, as (first, last) each; udp_memory: most of all UDP
+    buffers together (net.ipv4.udp_mem); backlog: packets that may wait for one CPU (net.core.netdev_max_backlog);
+    nonlocal_bind: sockets may be bound to addresses that are not this host's.
     """
 
     open_files_soft: int
@@ -36,6 +40,11 @@ class HostFacts:
     clock_synchronised: bool | None
     memory_total: int | None
     memory_available: int | None
+    ephemeral_ports: tuple[int, int] | None = None
+    reserved_ports: tuple[tuple[int, int], ...] = ()
+    udp_memory: int | None = None
+    backlog: int | None = None
+    nonlocal_bind: bool = False
 
 
 def host_facts(proc: Path = PROC) -> HostFacts:
@@ -51,6 +60,11 @@ def host_facts(proc: Path = PROC) -> HostFacts:
         clock_synchronised(),
         memory.get("MemTotal"),
         memory.get("MemAvailable"),
+        _port_range(proc / "sys/net/ipv4/ip_local_port_range"),
+        reserved_ports(proc),
+        udp_memory(proc),
+        _number(proc / "sys/net/core/netdev_max_backlog"),
+        bool(_number(proc / "sys/net/ipv4/ip_nonlocal_bind")),
     )
 
 
@@ -92,6 +106,22 @@ def conntrack(proc: Path = PROC) -> tuple[int, int] | None:
     return None if count is None or most is None else (count, most)
 
 
+def reserved_ports(proc: Path = PROC) -> tuple[tuple[int, int], ...]:
+    """Return the ports never handed out as ephemeral ones, as (first, last) each; empty if it cannot be read."""
+    found = []
+    for part in _text(proc / "sys/net/ipv4/ip_local_reserved_ports").strip().split(","):
+        first, _, last = part.partition("-")
+        if first.isdigit() and (last.isdigit() or not last):
+            found.append((int(first), int(last or first)))
+    return tuple(found)
+
+
+def udp_memory(proc: Path = PROC) -> int | None:
+    """Return how many bytes the buffers of all UDP sockets may take together, None if it cannot be read."""
+    pages = _text(proc / "sys/net/ipv4/udp_mem").split()
+    return int(pages[2]) * PAGESIZE if len(pages) == 3 and pages[2].isdigit() else None
+
+
 def memory_info(proc: Path = PROC) -> dict[str, int]:
     """Return /proc/meminfo in bytes, by name; empty if it cannot be read."""
     found: dict[str, int] = {}
@@ -124,6 +154,11 @@ def clock_synchronised() -> bool | None:
     if state < 0:
         return None
     return bool(state != _TIME_ERROR and not timex.status & _STA_UNSYNC)
+
+
+def _port_range(path: Path) -> tuple[int, int] | None:
+    numbers = _text(path).split()
+    return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 and all(n.isdigit() for n in numbers) else None
 
 
 def _text(path: Path) -> str:

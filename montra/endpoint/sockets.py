@@ -15,10 +15,13 @@ from typing import Literal
 import numpy as np
 
 from montra.datagrams import ip_text
-from montra.endpoint.control import IP_PKTINFO, SO_RXQ_OVFL, SO_TIMESTAMPNS
+from montra.endpoint import packet_filter
+from montra.endpoint.control import IP_PKTINFO, SO_TIMESTAMPNS
+from montra.endpoint.errors import EndpointError
 from montra.endpoint.host import is_local
 from montra.endpoint.mmsg import errno_name
 from montra.endpoint.plan import CRAWLER, AddressPlan
+from montra.endpoint.ring import PacketRing, RingSettings, open_ring
 
 _SO_RCVBUFFORCE = 33
 _SO_MEMINFO = 55
@@ -30,10 +33,6 @@ _SPARE_FILES = 64
 _CHECK_ALL = 4096
 
 Bind = Literal["shared", "each"]
-
-
-class EndpointError(Exception):
-    """The sockets of a plan cannot be opened; the message is one clear line: what, and what to do."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +56,7 @@ class BoundSocket:
         return new
 
     def kernel_drops(self) -> int:
-        """Return the kernel's drop counter now, modulo 2**32; SO_RXQ_OVFL tells it only with the next datagram."""
+        """Return the kernel's drop counter now, modulo 2**32 (SO_RXQ_OVFL would tell it with a later datagram)."""
         try:
             info = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * (_MEMINFO_DROPS + 1))
         except OSError:  # before Linux 4.12
@@ -69,12 +68,14 @@ class Sockets:
     """Open sockets of a plan; a context manager that closes them.
 
     bound: all of them, the crawler's first. In bind mode "each" socket i is the one of local i; in mode "shared"
-    socket 1 + i is the one of the plan's port i. receive_buffer_bytes: the smallest granted by the kernel.
+    socket 1 + i is the one of the plan's port i. receive_buffer_bytes: the smallest granted by the kernel. ring: where
+    the datagrams arrive if not at the sockets, which then only hold the ports and send.
     """
 
-    def __init__(self, bind: Bind, bound: list[BoundSocket]) -> None:
+    def __init__(self, bind: Bind, bound: list[BoundSocket], ring: PacketRing | None = None) -> None:
         self.bind = bind
         self.bound = bound
+        self.ring = ring
         # the kernel doubles the request for its own bookkeeping (socket(7))
         granted = (b.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2 for b in bound)
         self.receive_buffer_bytes: int = min(granted)
@@ -94,6 +95,8 @@ class Sockets:
         """Close all sockets."""
         for bound in self.bound:
             bound.socket.close()
+        if self.ring is not None:
+            self.ring.close()
 
 
 def open_sockets(
@@ -103,12 +106,16 @@ def open_sockets(
     *,
     freebind: bool = False,
     crawler_only: bool = False,
+    monitors_only: bool = False,
+    ring: RingSettings | None = None,
 ) -> Sockets:
     """Open the sockets of a plan; raises EndpointError and then leaves none open.
 
     "shared": one socket for each port on all addresses of the host, the crawler's on its own; "each": one for each
-    pair. `freebind` binds addresses that the host does not have (yet). `crawler_only` leaves out the monitors' sockets.
-    The receive buffer is what the kernel grants. May raise this process's soft limit of open files.
+    pair. `freebind` binds addresses that the host does not have (yet). `crawler_only` leaves out the monitors' sockets;
+    with `monitors_only` the crawler's is not bound, for another process has it.
+    The receive buffer is what the kernel grants. May raise this process's soft limit of open files. `ring`: receive by
+    a packet ring; the sockets then keep nothing but the ports, so that the kernel refuses no datagram by ICMP.
     """
     crawler_port = plan.crawler[1]
     if bind == "shared" and crawler_port in plan.ports and not crawler_only:
@@ -123,12 +130,17 @@ def open_sockets(
     bound: list[BoundSocket] = []
     try:
         for local, ip, port in islice(_wanted(plan, bind), 1 if crawler_only else None):
-            bound.append(BoundSocket(_open(ip, port, receive_buffer_bytes, freebind), port, local))
+            unbound = monitors_only and local == CRAWLER
+            opened = _open(ip, port, receive_buffer_bytes, freebind, bind=not unbound, send_only=ring is not None)
+            bound.append(BoundSocket(opened, port, local))
+        if ring is None:
+            return Sockets(bind, bound)
+        crawler, ports = None if monitors_only else plan.crawler, None if crawler_only else plan.ports
+        return Sockets(bind, bound, open_ring(packet_filter.datagrams_for(crawler, ports), ring))
     except BaseException:
         for one in bound:
             one.socket.close()
         raise
-    return Sockets(bind, bound)
 
 
 def _wanted(plan: AddressPlan, bind: Bind) -> Iterator[tuple[int, int, int]]:
@@ -142,7 +154,9 @@ def _wanted(plan: AddressPlan, bind: Bind) -> Iterator[tuple[int, int, int]]:
             yield -1, 0, port
 
 
-def _open(ip: int, port: int, receive_buffer_bytes: int, freebind: bool) -> socket.socket:
+def _open(
+    ip: int, port: int, receive_buffer_bytes: int, freebind: bool, *, bind: bool = True, send_only: bool = False
+) -> socket.socket:
     try:
         opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     except OSError as error:
@@ -150,15 +164,17 @@ def _open(ip: int, port: int, receive_buffer_bytes: int, freebind: bool) -> sock
     try:
         if freebind:
             opened.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        if send_only:
+            packet_filter.attach(opened, packet_filter.DROP_ALL)
         # the same options on every socket, so that all control messages have one layout
         opened.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        opened.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
         opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         try:
             opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, receive_buffer_bytes)
         except PermissionError:  # needs CAP_NET_ADMIN; the plain request is capped by net.core.rmem_max
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-        opened.bind((ip_text(ip), port))
+        if bind:
+            opened.bind((ip_text(ip), port))
     except OSError as error:
         opened.close()
         raise EndpointError(_bind_failure(ip, port, error)) from None

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import bisect
 import random
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from montra.endpoint.allocation import Allocation
+from montra.endpoint.allocation import NEAR, WINDOW, Allocation
 
 
 def target(number: int) -> bytes:
@@ -107,6 +109,75 @@ def test_neighbours_never_share_a_subnet_while_there_is_room(
         order.insert(at, (key, taken // per_subnet))
         slots[taken] = key
         load[taken // per_subnet] += 1
+
+
+class Plainly:
+    """The same deal done plainly: all holders in one sorted list, all choices compared one by one."""
+
+    def __init__(self, begins: list[int], ports: int) -> None:
+        self.begins, self.ports = begins, ports
+        self.holders: list[tuple[bytes, int]] = []
+
+    def subnet(self, slot: int) -> int:
+        return bisect.bisect_right(self.begins, slot // self.ports) - 1
+
+    def take(self, key: bytes, avoid: frozenset[int]) -> int | None:
+        slots = {slot for _, slot in self.holders}
+        load = [0] * (len(self.begins) - 1)
+        for slot in slots:
+            load[self.subnet(slot)] += 1
+        room = [(b - a) * self.ports for a, b in pairwise(self.begins)]
+        opened = {i for i, used in enumerate(load) if used < room[i]}
+        at = bisect.bisect_left(self.holders, (key, 0))
+        subnets: dict[int, int] = {}
+        ranks: dict[int, int] = {}
+        for distance in range(1, WINDOW + 1):
+            if distance > NEAR and opened <= subnets.keys():
+                break
+            for i in (at - distance, at + distance - 1):
+                if 0 <= i < len(self.holders):
+                    subnets.setdefault(self.subnet(self.holders[i][1]), distance)
+                    ranks.setdefault(self.holders[i][1] // self.ports, distance)
+        avoided = {self.subnet(rank * self.ports) for rank in avoid}
+        for subnet in sorted(opened, key=lambda i: (i in avoided, -subnets.get(i, WINDOW + 1), load[i], i)):
+            choices = []
+            for rank in range(self.begins[subnet], self.begins[subnet + 1]):
+                free = [slot for slot in range(rank * self.ports, (rank + 1) * self.ports) if slot not in slots]
+                if free and rank not in avoid:
+                    used = self.ports - len(free)
+                    choices.append((used > 0, -ranks.get(rank, WINDOW) * (used > 0), used, rank, free[0]))
+            if choices:
+                slot = min(choices)[-1]
+                bisect.insort(self.holders, (key, slot))
+                return slot
+        return None
+
+    def give_back(self, slot: int) -> None:
+        self.holders = [holder for holder in self.holders if holder[1] != slot]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=40),
+    st.integers(1, 6),
+    st.sampled_from((20, 2, 1)),
+    st.integers(0, 1 << 30),
+)
+def test_deals_as_the_plain_way_does(sizes: list[int], ports: int, random_bytes: int, seed: int) -> None:
+    rng = random.Random(seed)
+    starts = [0, *accumulate(sizes)]
+    allocation, plainly = Allocation(starts, ports), Plainly(starts, ports)
+    held: list[int] = []
+    for _ in range(150):
+        if held and rng.random() < 0.3:
+            slot = held.pop(rng.randrange(len(held)))
+            allocation.give_back(slot)
+            plainly.give_back(slot)
+        avoid = frozenset(slot // ports for slot in rng.sample(held, min(len(held), rng.choice((0, 0, 1, 3)))))
+        key = bytes(20 - random_bytes) + rng.randbytes(random_bytes)
+        taken = allocation.take(key, avoid)
+        assert taken == plainly.take(key, avoid)
+        held += [] if taken is None else [taken]
 
 
 def test_the_same_calls_give_the_same_slots() -> None:

@@ -52,3 +52,12 @@ def test_real_clocks_agree() -> None:
     assert abs(clock.offset_ns()) < 50_000_000
     before = clock.now_ns()
     assert clock.now_ns() >= before
+
+
+def test_another_process_tells_the_same_time_whatever_the_wall_clock_did_meanwhile() -> None:
+    clock = AnchoredClock()
+    other = AnchoredClock.of(clock.epoch_ns - 5_000_000_000)
+    before = clock.now_ns()
+    between = other.now_ns() + 5_000_000_000
+    assert before <= between <= clock.now_ns()
+    assert abs(other.offset_ns() - 5_000_000_000) < 50_000_000

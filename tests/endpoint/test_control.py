@@ -23,7 +23,7 @@ def read(*rows: bytes) -> ControlColumns:
     return read_control(control, np.array([len(row) for row in rows], np.uint64))
 
 
-def test_known_layouts_and_strange_ones_in_one_batch() -> None:
+def test_the_usual_layout_and_strange_ones_in_one_batch() -> None:
     columns = read(
         STAMP + INFO,
         STAMP + DROPS + INFO,
@@ -35,13 +35,12 @@ def test_known_layouts_and_strange_ones_in_one_batch() -> None:
     ip, at = ip_number("10.0.0.7"), 1_700_000_000_123_456_789
     assert columns.destination_ip.tolist() == [ip, ip, ip, ip, 0, 0]
     assert columns.wall_ns.tolist() == [at, at, at, at, at, 0]
-    assert columns.drops.tolist() == [-1, 0xFFFF_FFFE, -1, 0xFFFF_FFFE, -1, -1]
 
 
-def test_all_rows_of_one_layout() -> None:
-    columns = read(*[STAMP + DROPS + INFO] * 5)
+def test_all_rows_of_the_usual_layout() -> None:
+    columns = read(*[STAMP + INFO] * 5)
     assert columns.destination_ip.tolist() == [ip_number("10.0.0.7")] * 5
-    assert columns.drops.tolist() == [0xFFFF_FFFE] * 5
+    assert columns.wall_ns.tolist() == [1_700_000_000_123_456_789] * 5
 
 
 def test_stale_bytes_beyond_what_is_used_are_not_read() -> None:
@@ -50,7 +49,6 @@ def test_stale_bytes_beyond_what_is_used_are_not_read() -> None:
     control[0, : len(whole)] = np.frombuffer(whole, np.uint8)
     columns = read_control(control, np.array([len(STAMP)], np.uint64))
     assert columns.wall_ns.tolist() == [1_700_000_000_123_456_789]
-    assert columns.drops.tolist() == [-1]
     assert columns.destination_ip.tolist() == [0]
 
 

@@ -429,3 +429,23 @@ def test_one_run_after_another_on_the_same_sockets(plan: AddressPlan, opened: So
         Driver(plan, opened, machine, DriverSettings(), clock).run(clock.now_ns() + 20_000_000)
         assert [row[1:] for row in machine.rows] == [(3, b"x")]
     gc.collect()
+
+
+def test_a_machine_that_has_something_to_do_all_at_once_can_be_woken(plan: AddressPlan, opened: Sockets) -> None:
+    clock, machine, stop = AnchoredClock(), Recorder(), gevent.event.Event()
+    driver = Driver(plan, opened, machine, DriverSettings(limits=FREE), clock)
+    machine.next_ns = clock.now_ns()
+    driver.wake()  # before it runs there is nobody to wake
+    machine.next_ns = NEVER_NS
+    running = gevent.spawn(driver.run, None, stop)
+    gevent.sleep(0.05)
+    assert machine.ticks == []
+    machine.next_ns = woken_ns = clock.now_ns()
+    driver.wake()
+    gevent.sleep(0.05)
+    assert len(machine.ticks) == 1
+    assert machine.ticks[0] - woken_ns < SECOND
+    stop.set()
+    running.get(timeout=5)
+    driver.wake()  # nor afterwards
+    assert len(machine.ticks) == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import resource
 import socket
 from collections.abc import Callable
+from mmap import PAGESIZE
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ def proc(tmp_path: Path) -> Path:
         "sys/net/core/rmem_max": "212992\n",
         "sys/net/netfilter/nf_conntrack_count": "17\n",
         "sys/net/netfilter/nf_conntrack_max": "262144\n",
+        "sys/net/ipv4/ip_local_port_range": "32768\t60999\n",
+        "sys/net/ipv4/ip_local_reserved_ports": "20000-29999,40000\n",
+        "sys/net/ipv4/udp_mem": "575799\t767734\t1151598\n",
+        "sys/net/ipv4/ip_nonlocal_bind": "0\n",
+        "sys/net/core/netdev_max_backlog": "1000\n",
         "meminfo": "MemTotal:       16384 kB\nMemAvailable:    8192 kB\nHugePages_Total:       0\n",
         "net/snmp": (
             "Tcp: RtoAlgorithm RtoMin\nTcp: 1 200\n"
@@ -46,6 +52,11 @@ def test_facts_of_a_known_host(proc: Path) -> None:
     assert facts.conntrack == (17, 262144)
     assert facts.memory_total == 16384 * 1024
     assert facts.memory_available == 8192 * 1024
+    assert facts.ephemeral_ports == (32768, 60999)
+    assert facts.reserved_ports == ((20000, 29999), (40000, 40000))
+    assert facts.udp_memory == 1151598 * PAGESIZE
+    assert facts.backlog == 1000
+    assert facts.nonlocal_bind is False
     assert (facts.open_files_soft, facts.open_files_hard) == resource.getrlimit(resource.RLIMIT_NOFILE)
 
 
@@ -55,6 +66,7 @@ def test_what_is_not_there_is_none(tmp_path: Path) -> None:
     assert facts.receive_buffer_errors is None
     assert facts.conntrack is None
     assert facts.memory_total is None
+    assert (facts.ephemeral_ports, facts.reserved_ports, facts.udp_memory, facts.backlog) == (None, (), None, None)
     assert host.udp_drops(range(1, 65536), tmp_path) == {}
 
 

@@ -142,3 +142,17 @@ def test_drop_counter_differences_and_wrap() -> None:
         bound.dropped = (1 << 32) - 3
         assert bound.account(4) == 7
         assert bound.dropped == (1 << 32) + 4
+
+
+@pytest.mark.parametrize("bind", ["shared", "each"])
+def test_a_process_without_the_crawler_leaves_its_address_to_another(free_ports: Ports, bind: module.Bind) -> None:
+    ports = free_ports(3)
+    plan = plan_of(ports, ["127.180.1.1-2"])
+    with (
+        open_sockets(plan, bind, 65536, crawler_only=True) as crawler,
+        open_sockets(plan, bind, 65536, monitors_only=True) as monitors,
+    ):
+        assert crawler.bound[0].socket.getsockname() == ("127.180.0.1", ports[0])
+        assert monitors.bound[0].local == 0
+        assert monitors.bound[0].socket.getsockname()[1] == 0, "not bound"
+        assert len(monitors) == (3 if bind == "shared" else 5)
