@@ -25,12 +25,21 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "zone_store",
         "analysis",
     ),
+    "montra.processes": (
+        "montra",
+        "crawler",
+        "zone_store",
+    ),
     "montra.validation": ("montra.validation", "montra.lab", "montra.datagrams", "zone_store"),
     "montra.lab": ("montra.lab", "montra.overlays", "montra.datagrams", "zone_store"),
     "montra.cli": ("montra", "crawler", "zone_store", "analysis"),
 }
 #: Rooms the window must not reach up to.
-FORBIDDEN = {"montra.window": ("montra.cli", "montra.endpoint.driver"), "montra.validation": ("montra.cli",)}
+FORBIDDEN = {
+    "montra.window": ("montra.cli", "montra.processes", "montra.endpoint.driver"),
+    "montra.processes": ("montra.cli", "montra.endpoint.driver", "montra.endpoint.pipe"),
+    "montra.validation": ("montra.cli",),
+}
 GEVENT_ROOMS = ("montra.endpoint", "montra.cli")
 
 

@@ -8,14 +8,21 @@ import pytest
 from zone_store.losses import Severity, is_data_loss, is_loss, meaning
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = {"crawler": "crawl_", "montra/monitors": "monitor_", "montra/endpoint": ""}
+ROOMS = {
+    "crawler/*.py": "crawl_",
+    "montra/monitors/*.py": "monitor_",
+    "montra/endpoint/*.py": "",
+    "montra/processes/relay.py": "monitor_",
+    "montra/processes/news.py": "crawl_",
+}
 COUNTED = re.compile(r'counters(?:\.add\(|\[)\s*f?"([a-z_]+)(\{?)')
 
 #: What is done, not lost.
 ACTIVITIES = {
     *("received", "sent"),
-    *("crawl_retry", "crawl_own_contact", "crawl_claimed_in_zone"),
+    *("crawl_retry", "crawl_own_contact", "crawl_claimed_in_zone", "crawl_slice_spared"),
     *("monitor_accepted", "monitor_attached", "monitor_greetings", "monitor_introductions", "monitor_probes"),
+    "monitor_sealed",
     *(
         "monitor_replies",
         "monitor_target_queries",
@@ -29,7 +36,7 @@ ACTIVITIES = {
 def counters() -> list[str]:
     names = set()
     for room, prefix in ROOMS.items():
-        for path in (ROOT / room).glob("*.py"):
+        for path in ROOT.glob(room):
             for name, family in COUNTED.findall(path.read_text()):
                 names.add(prefix + name + ("reason" if family else ""))
     return sorted(names)

@@ -18,6 +18,7 @@ from montra.cli.options import config_flags, read_config
 from montra.cli.session import driver_settings, end_on_signals
 from montra.datagrams import ip_text
 from montra.endpoint.clock import AnchoredClock
+from montra.endpoint.collector import rare_collections
 from montra.endpoint.driver import Driver
 from montra.endpoint.sockets import open_sockets
 from montra.overlays import base as overlays
@@ -74,7 +75,7 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
     config, notes = within_limits(config, crawl_only=True)
     for note in notes:
         click.echo(note, err=True)
-    settings = driver_settings(config)
+    settings = driver_settings(config, config.limits)
     crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
     stop = gevent.event.Event()
     left = count
@@ -90,6 +91,7 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
     clock = AnchoredClock()
     with (
         end_on_signals(stop) as signals,
+        rare_collections(),
         open_sockets(
             plan, config.addresses.bind, parse_size(config.addresses.receive_buffer), crawler_only=True
         ) as sockets,

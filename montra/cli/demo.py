@@ -17,6 +17,7 @@ from rich.table import Table
 
 from montra.cli.common import Exit, clear_errors, emit, json_option, require_extra, results, say, tell
 from montra.cli.monitor import exit_code, refuse_what_cannot_run
+from montra.cli.options import WorkersType
 from montra.cli.session import Ended, Observer, run_window
 from montra.lab.process import LabProcess
 from montra.lab.settings import ChurnSettings, LabError, LabSettings, WorkloadSettings
@@ -97,7 +98,7 @@ def _settings(folder: Path, nodes: int, lookups: int, announces: int, churn: str
     )
 
 
-def _config(lab: LabProcess, settings: LabSettings, folder: Path) -> Config:
+def _config(lab: LabProcess, settings: LabSettings, folder: Path, workers: int | str) -> Config:
     assert lab.ready is not None  # noqa: S101 - the caller waited for it
     config = parse(
         merge(
@@ -107,6 +108,7 @@ def _config(lab: LabProcess, settings: LabSettings, folder: Path) -> Config:
                 "seed": settings.seed,
                 "bootstrap": [f"{ip}:{port}" for ip, port in lab.ready.bootstrap],
                 "storage.runs": str(folder),
+                "processes.workers": workers,
             },
         )
     )
@@ -138,11 +140,16 @@ def _table(comparison: Comparison) -> Table:
 @click.option("--churn", default="", help="Mean session of a node, such as 2m; nobody leaves without it.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the network and of the window.")
 @click.option(
+    "--workers", type=WorkersType(), default=1, show_default=True, help="Processes that hold monitors, or auto."
+)
+@click.option(
     "-o", "--out", default="montra-demo", show_default=True, type=click.Path(path_type=Path), help="Folder for results."
 )
 @json_option
 @clear_errors
-def demo(nodes: int, lookups: int, announces: int, churn: str, seed: int, out: Path, as_json: bool) -> None:
+def demo(
+    nodes: int, lookups: int, announces: int, churn: str, seed: int, workers: int | str, out: Path, as_json: bool
+) -> None:
     """Run everything once: a private network of real libtorrent nodes, a window on a zone of it, the report.
 
     \b
@@ -171,7 +178,7 @@ def demo(nodes: int, lookups: int, announces: int, churn: str, seed: int, out: P
             _wait_for_network(lab, settings.converge_timeout_s + 60)
             assert lab.converged is not None  # noqa: S101 - waited for
             step(f"network converged: tables hold {lab.converged.recall:.1%} of the true neighbours")
-            ended, went_ns = _monitor(_config(lab, settings, folder), lab, step)
+            ended, went_ns = _monitor(_config(lab, settings, folder, workers), lab, step)
         step(f"{ended.exit}: {ended.manifest.captures} captures by {ended.manifest.attachments} monitors; sealed")
         if not went_ns:  # stopped before there was anything to compare
             raise SystemExit(int(exit_code(ended)))

@@ -16,6 +16,7 @@ from montra.cli.preflight import render
 from montra.cli.session import Ended, Observer, run_window
 from montra.cli.view import status_table
 from montra.endpoint.host import host_facts
+from montra.processes.build import check_division
 from montra.window.config import Config
 from montra.window.preflight import preflight
 from montra.window.status import Status
@@ -52,7 +53,8 @@ class View(Observer):
 
 
 def refuse_what_cannot_run(config: Config) -> None:
-    """Raise RefusedError if the preflight says no, and say what it warns of."""
+    """Raise RefusedError if the preflight says no, and say what it warns of; ConfigError for what cannot be divided."""
+    check_division(config)
     checks = preflight(config, host_facts())
     refused = [c for c in checks if c.level == "refuse"]
     if refused:

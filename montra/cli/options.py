@@ -14,12 +14,27 @@ from montra.window.config import Config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_FLAGS: tuple[tuple[str, str, type, str], ...] = (
+
+class WorkersType(click.ParamType[int | str]):
+    """A number, or "auto"."""
+
+    name = "n|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Return the number or the word; fails with one line for anything else."""
+        text = str(value)
+        if text != "auto" and not (text.isascii() and text.isdigit()):
+            self.fail(f"{text!r} is neither a number nor auto", param, ctx)
+        return text if text == "auto" else int(text)
+
+
+_FLAGS: tuple[tuple[str, str, type | WorkersType, str], ...] = (
     ("--zone", "zone", str, "Zone to monitor: a4/6, 0xa4/8 or bits such as 101001."),
     ("--duration", "duration", str, "Length of the window: 6h, 10m, 90s."),
     ("--seed", "seed", int, "Seed of all random choices; 0 draws one and records it."),
     ("--runs", "storage.runs", str, "Parent folder of run folders."),
     ("--max-targets", "monitors.max_monitors", int, "Most monitors at a time."),
+    ("--workers", "processes.workers", WorkersType(), "Processes that hold monitors, or auto: one for each CPU."),
     ("--blocklist-file", "responsible.blocklist", str, "Addresses and CIDR blocks never sent to."),
 )
 

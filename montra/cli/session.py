@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,23 @@ import msgspec
 import structlog
 
 from montra import __version__
+from montra.cli.crew import Crew
 from montra.endpoint.blocklist import Blocklist, BlocklistError
 from montra.endpoint.clock import AnchoredClock
 from montra.endpoint.driver import Driver, DriverSettings
-from montra.endpoint.sockets import open_sockets
+from montra.endpoint.limits import LimitSettings
+from montra.endpoint.sockets import Sockets, open_sockets
+from montra.overlays.base import Overlay
+from montra.processes.build import build_parent
+from montra.processes.relay import Relay
+from montra.processes.share import divide_limits
 from montra.window import provenance
 from montra.window.build import Parts, build
-from montra.window.config import Config, ConfigError, to_toml
+from montra.window.config import Config, ConfigError, Processes, to_toml
 from montra.window.status import Status, StatusFile, StatusMaker
 from montra.window.units import parse_size
 from montra.window.window import Window
+from zone_store.keyspace.zone import Zone
 from zone_store.losses import is_loss
 from zone_store.run.folder import LOG, STATUS, Manifest, RunError, create_run
 from zone_store.run.store import StoreLimits
@@ -74,51 +82,86 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
     what is stored is sealed, and the window is partial.
     """
     config = dataclasses.replace(config, seed=config.seed or secrets.randbits(31) + 1)
-    parts = build(config, config.seed)
-    settings = driver_settings(config)
+    config = dataclasses.replace(config, processes=Processes(workers=config.worker_count))
+    parts, relay, limits = _machines(config)
+    settings = driver_settings(config, limits)
     clock = AnchoredClock()
     with ExitStack() as stack:
         # first: from the moment the folder exists it will be sealed
         signals = stack.enter_context(end_on_signals(stop))
-        sockets = stack.enter_context(
-            open_sockets(parts.plan, config.addresses.bind, parse_size(config.addresses.receive_buffer))
-        )
+        sockets = stack.enter_context(_sockets(config, parts, crawler_only=relay is not None))
         begin_ns = clock.now_ns()
         end_ns = begin_ns + int(config.duration_s * 1e9)
         folder = create_run(Path(config.storage.runs), begin_ns, config.overlay, parts.zone)
-        writer = stack.enter_context(_writer(config, parts, folder, begin_ns))
+        manifest = new_manifest(config, parts.overlay, parts.zone, begin_ns)
+        writer = stack.enter_context(
+            RunWriter(folder, manifest, to_toml(config), store_limits(config), config.storage.max_pending)
+        )
         log = _open_log(folder, stack)
         window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss)
         driver = Driver(parts.plan, sockets, window, settings, clock)
         window.outside.append(lambda: dict(driver.counters.counts))
         parts.crawler.unsent = driver.crawl_unsent
-        maker = StatusMaker(window, begin_ns, end_ns, _traffic(driver, writer))
+        crew = None
+        if relay is not None:
+            crew = Crew(config, relay, window, folder, clock, begin_ns, driver.wake, stop.set, log)
+            stack.callback(crew.close)
+        trouble = crew.trouble if crew is not None else str
+        maker = StatusMaker(window, begin_ns, end_ns, _traffic(driver, writer, relay), trouble)
         rows = StatusFile(folder / STATUS)
         watched = _Guarded(observer, log)
         failures: list[Exception] = []
-        _gather(failures, lambda: log("begun", seed=config.seed, zone=str(parts.zone), sockets=len(sockets)))
+        gather(failures, lambda: log("begun", seed=config.seed, zone=str(parts.zone), sockets=len(sockets)))
         if parts.notes:
-            _gather(failures, lambda: log("rates lowered", notes=parts.notes))
+            gather(failures, lambda: log("rates lowered", notes=parts.notes))
         watched.begun(folder, window)
-        watcher = gevent.spawn(
-            _gather, failures, lambda: _watch(stop, clock, maker, rows, writer, watched), finally_=stop.set
-        )
-        _gather(failures, lambda: driver.run(end_ns, stop))
-        watcher.kill()
+        watches = [lambda: _watch(stop, clock, maker, rows, writer, watched)]
+        watches += [crew.watch] if crew is not None else []
+        watchers = [gevent.spawn(gather, failures, watch, finally_=stop.set) for watch in watches]
+        gather(failures, lambda: driver.run(end_ns, stop))
+        gevent.killall(watchers)
         now_ns = clock.now_ns()
+        if crew is not None:
+            failures += [crew.failure] if crew.failure is not None else []
+            gather(failures, partial(crew.seal, _word(failures, signals)))
         status = maker.make(now_ns)
-        _gather(failures, lambda: window.seal(now_ns))
-        _gather(failures, writer.drain)
-        _gather(failures, lambda: rows.append(status))
-        word = "partial" if failures else "interrupted" if signals else "complete"
+        gather(failures, lambda: window.seal(now_ns))
+        gather(failures, writer.drain)
+        gather(failures, lambda: rows.append(status))
+        word = _word(failures, signals)
         reason = str(failures[0]) if failures else " ".join(signals)
-        _gather(failures, lambda: log("ended", exit=word, reason=reason, clock_offset_ns=clock.offset_ns()))
-        manifest = writer.seal(now_ns, word, window.totals.counters)
+        gather(failures, lambda: log("ended", exit=word, reason=reason, clock_offset_ns=clock.offset_ns()))
+        counters = window.totals.counters
+        manifest = writer.seal(now_ns, word, counters) if crew is None else crew.join(writer, now_ns, word, counters)
         watched.status(status, minute=True)
     for failure in failures:
         if not isinstance(failure, RunError | OSError):
             raise failure  # a mistake of ours, with its trace; the run is sealed all the same
     return Ended(folder, word, reason, manifest)
+
+
+def _machines(config: Config) -> tuple[Parts, Relay | None, LimitSettings]:
+    """Return the machines of this process and its limits; with several workers the fleet is the relay to them."""
+    if config.worker_count == 1:
+        return build(config, config.seed), None, config.limits
+    parts, relay = build_parent(config, config.seed)
+    return parts, relay, divide_limits(config.limits, config.worker_count)[0]
+
+
+def _word(failures: list[Exception], signals: list[str]) -> str:
+    """Return how a window ended."""
+    return "partial" if failures else "interrupted" if signals else "complete"
+
+
+def _sockets(config: Config, parts: Parts, *, crawler_only: bool) -> Sockets:
+    """Open the sockets of this process; raises EndpointError."""
+    bind, buffer = config.addresses.bind, parse_size(config.addresses.receive_buffer)
+    ring = config.addresses.receive_ring
+    if crawler_only:
+        # what the workers will open must be there to be had: they could refuse only after the run has begun
+        open_sockets(parts.plan, bind, buffer, ring=ring).close()
+        return open_sockets(parts.plan, bind, buffer, crawler_only=True)  # a crawl alone has no use for a ring
+    return open_sockets(parts.plan, bind, buffer, ring=ring)
 
 
 class _Guarded(Observer):
@@ -146,41 +189,51 @@ class _Guarded(Observer):
             self._log("view lost", error=str(error))
 
 
-def _traffic(driver: Driver, writer: RunWriter) -> Callable[[], dict[str, int]]:
-    """Return a function that reads the counters of the endpoint and of the store together."""
+def _traffic(driver: Driver, writer: RunWriter, relay: Relay | None) -> Callable[[], dict[str, int]]:
+    """Return a function that reads the counters of the endpoint and of the store together, of all processes."""
     stored: Counter[str] = Counter()
 
     def read() -> dict[str, int]:
         stored.update({loss.name: loss.count for loss in writer.losses()})
-        return {**driver.counters.counts, **stored}
+        total = Counter({**driver.counters.counts, **stored})
+        if relay is not None:
+            total.update(relay.worker_counters())
+        return dict(total)
 
     return read
 
 
-def driver_settings(config: Config) -> DriverSettings:
-    """Return how to drive what a configuration asks for; raises ConfigError for a blocklist that cannot be read."""
+def driver_settings(config: Config, limits: LimitSettings) -> DriverSettings:
+    """Return how to drive what a configuration asks for; raises ConfigError for a blocklist that cannot be read.
+
+    limits: those of this process.
+    """
     try:
         blocklist = Blocklist.load(Path(config.responsible.blocklist)) if config.responsible.blocklist else Blocklist()
     except BlocklistError as error:
         raise ConfigError([str(error)]) from error
     # a query must be known as not sent before its time-out, which runs meanwhile
-    return DriverSettings(config.limits, blocklist, crawl_wait_s=min(1.0, config.crawl.timeout_s / 2))
+    return DriverSettings(limits, blocklist, crawl_wait_s=min(1.0, config.crawl.timeout_s / 2))
 
 
-def _writer(config: Config, parts: Parts, folder: Path, begin_ns: int) -> RunWriter:
-    manifest = Manifest(
+def new_manifest(config: Config, overlay: Overlay, zone: Zone, begin_ns: int) -> Manifest:
+    """Return the manifest of a run or shard that begins."""
+    return Manifest(
         montra_version=__version__,
         overlay=config.overlay,
-        zone=str(parts.zone),
-        id_bits=parts.overlay.id_bytes * 8,
+        zone=str(zone),
+        id_bits=overlay.id_bytes * 8,
         start_ns=begin_ns,
         parameters=msgspec.to_builtins(config),
         versions=provenance.versions(),
         host=provenance.host(),
         git=provenance.git_describe(),
     )
-    limits = StoreLimits(min_free_bytes=parse_size(config.storage.min_free))
-    return RunWriter(folder, manifest, to_toml(config), limits, config.storage.max_pending)
+
+
+def store_limits(config: Config) -> StoreLimits:
+    """Return how a store is cut, and how much disk it leaves."""
+    return StoreLimits(min_free_bytes=parse_size(config.storage.min_free))
 
 
 def _open_log(folder: Path, stack: ExitStack) -> Log:
@@ -245,7 +298,7 @@ def _watch(
         observer.status(status, looks % LINE_EVERY == 0)
 
 
-def _gather(
+def gather(
     failures: list[Exception], step: Callable[[], object], finally_: Callable[[], object] = lambda: None
 ) -> None:
     """Do one step; what it raises must not keep the run from being sealed."""

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from montra.cli.common import Exit, clear_errors, emit, json_option, run_argument, tell
 from montra.window.recover import seal_cut_off
+from zone_store.run.join import shards_of
 from zone_store.run.merge import merge as merge_runs
 from zone_store.run.verify import stat as stat_run
 from zone_store.run.verify import verify as verify_run
@@ -25,8 +26,17 @@ def store() -> None:
 @json_option
 @clear_errors
 def verify(run: Path, as_json: bool) -> None:
-    """Check that RUN is whole: sums, schema, every block, every reference. Exit code 1 if not."""
+    """Check that RUN is whole: sums, schema, every block, every reference. Exit code 1 if not.
+
+    A run that is not sealed is checked with the shards of its workers.
+    """
     report = verify_run(run)
+    for shard in [] if report.sealed else shards_of(run):
+        part = verify_run(shard)
+        report.captures, report.blocks = report.captures + part.captures, report.blocks + part.blocks
+        report.attachments += part.attachments
+        for problem in part.problems:
+            report.problem(f"{shard.name}: {problem}")
 
     def text() -> None:
         for problem in report.problems:
@@ -63,12 +73,15 @@ def stat(run: Path, as_json: bool) -> None:
 @json_option
 @clear_errors
 def seal(run: Path, as_json: bool) -> None:
-    """Seal RUN, whose process was killed: what it had stored stays, the rest of its window is a gap on the ledger."""
+    """Seal RUN, whose process was killed: what it had stored stays, the rest of its window is a gap on the ledger.
+
+    The shards of a run of several processes are joined.
+    """
     manifest = seal_cut_off(run)
     emit(
         as_json,
         {"run": str(run), "exit": manifest.exit, "captures": manifest.captures},
-        lambda: tell(f"{run.name}: sealed as partial with {manifest.captures} captures"),
+        lambda: tell(f"{run.name}: sealed as {manifest.exit} with {manifest.captures} captures"),
     )
 
 

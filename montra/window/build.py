@@ -15,6 +15,7 @@ from montra.monitors.fleet import Fleet
 from montra.overlays import base as overlays
 from montra.overlays.base import Overlay
 from montra.window.config import Config, ConfigError, split_endpoint
+from montra.window.window import Monitors
 from zone_store.keyspace.zone import Zone
 
 #: Of the packets a second that the limits leave for what is scheduled: what the crawler may take beside monitors, and
@@ -34,7 +35,7 @@ class Parts:
     zone: Zone
     plan: AddressPlan
     crawler: ZoneCrawler
-    fleet: Fleet
+    fleet: Monitors
     seed: int
     notes: list[str] = field(default_factory=list)
 
@@ -81,7 +82,7 @@ def resolve(entries: tuple[str, ...]) -> tuple[list[tuple[int, int]], list[str]]
     return found, failed
 
 
-def _rng(seed: int, name: str) -> random.Random:
+def source_of_chance(seed: int, name: str) -> random.Random:
     """Return a source of its own for each machine, so that one drawing more does not change the others."""
     return random.Random(hashlib.sha256(f"{seed}/{name}".encode()).digest())
 
@@ -97,7 +98,7 @@ def build_crawler(
     bootstrap, _ = resolve(config.bootstrap)
     if not bootstrap:
         raise ConfigError(["bootstrap: none of the names resolves; check the names and this host's DNS"])
-    rng = _rng(seed, "crawler")
+    rng = source_of_chance(seed, "crawler")
     return ZoneCrawler(overlay, zone, rng.randbytes(overlay.id_bytes), bootstrap, rng, config.crawl, ignore)
 
 
@@ -108,5 +109,5 @@ def build(config: Config, seed: int) -> Parts:
     plan = config.plan()
     config, notes = within_limits(config)
     crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
-    fleet = Fleet(overlay, zone, plan, _rng(seed, "monitors"), config.monitors)
+    fleet = Fleet(overlay, zone, plan, source_of_chance(seed, "monitors"), config.monitors)
     return Parts(overlay, zone, plan, crawler, fleet, seed, notes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import ipaddress
+import os
 import tomllib
 import typing
 from dataclasses import dataclass, field
@@ -21,10 +22,14 @@ import tomli_w
 from crawler.settings import CrawlSettings
 from montra.endpoint.limits import LimitSettings
 from montra.endpoint.plan import AddressPlan, PlanError
+from montra.endpoint.ring import RingSettings
 from montra.monitors.settings import FleetSettings
 from montra.overlays import base as overlays
 from montra.window.units import parse_duration, parse_size
 from zone_store.keyspace.zone import Zone, ZoneError
+
+#: More processes than any host has use for.
+MAX_WORKERS = 256
 
 
 class ConfigError(Exception):
@@ -41,7 +46,9 @@ class Addresses:
 
     crawler: "ip:port", on an IP that no monitor has; monitors: IPs or CIDR blocks of this host; ports: "20881" or
     "20881-20912"; bind: "shared" (one wildcard socket for each port) or "each" (one socket for each monitor);
-    receive_buffer: socket buffer asked of the kernel.
+    receive_buffer: socket buffer asked of the kernel; receive: "sockets", or "ring" for a packet ring of `ring` bytes
+    in each process, which costs a fraction of the CPU time and needs CAP_NET_RAW; interface: the one the ring listens
+    at, "" for all.
     """
 
     crawler: str = ""
@@ -49,6 +56,14 @@ class Addresses:
     ports: str = "20881"
     bind: Literal["shared", "each"] = "shared"
     receive_buffer: str = "4MiB"
+    receive: Literal["sockets", "ring"] = "sockets"
+    ring: str = "64MiB"
+    interface: str = ""
+
+    @property
+    def receive_ring(self) -> RingSettings | None:
+        """The ring to receive with, None for sockets."""
+        return RingSettings(parse_size(self.ring), self.interface) if self.receive == "ring" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +87,15 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    """How the fleet is divided. workers: processes that hold monitors, beside one that crawls; 1: all in one process;
+    "auto": one for each CPU that we may use, as far as ports reach (the crawl itself takes a small part of one).
+    """
+
+    workers: int | Literal["auto"] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole run. seed 0 draws one from the system and records it."""
 
@@ -84,6 +108,7 @@ class Config:
     crawl: CrawlSettings = field(default_factory=CrawlSettings)
     monitors: FleetSettings = field(default_factory=FleetSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    processes: Processes = field(default_factory=Processes)
     responsible: Responsible = field(default_factory=Responsible)
     storage: Storage = field(default_factory=Storage)
 
@@ -91,6 +116,13 @@ class Config:
     def duration_s(self) -> float:
         """Length of the window in seconds."""
         return parse_duration(self.duration)
+
+    @property
+    def worker_count(self) -> int:
+        """Processes that hold monitors, for a plan that can be made."""
+        if self.processes.workers == "auto":
+            return min(len(os.sched_getaffinity(0)), len(self.plan().ports))
+        return self.processes.workers
 
     def plan(self, *, crawl_only: bool = False) -> AddressPlan:
         """Return the address plan, `crawl_only` one without monitors; raises PlanError."""
@@ -146,12 +178,15 @@ def validate(config: Config, *, crawl_only: bool = False) -> None:
     _try(problems, "duration", parse_duration, config.duration)
     _try(problems, "storage.min_free", parse_size, config.storage.min_free)
     _try(problems, "addresses.receive_buffer", parse_size, config.addresses.receive_buffer)
+    _try(problems, "addresses.ring", parse_size, config.addresses.ring)
     if not config.bootstrap:
         problems.append("bootstrap: no node to begin the crawl at; give a list of host:port")
     for entry in config.bootstrap:
         _try(problems, "bootstrap", split_endpoint, entry)
     if config.seed < 0:
         problems.append(f"seed = {config.seed}: must be 0 or more")
+    if config.processes.workers != "auto" and not 1 <= config.processes.workers <= MAX_WORKERS:
+        problems.append(f"processes.workers = {config.processes.workers}: must be from 1 to {MAX_WORKERS}, or auto")
     if config.storage.max_pending < 1:
         problems.append(f"storage.max_pending = {config.storage.max_pending}: must be 1 or more")
     if not config.addresses.crawler:
@@ -175,6 +210,12 @@ def _plan_faults(config: Config, crawl_only: bool) -> list[str]:
         return [
             f"addresses.crawler: port {plan.crawler[1]} is one of the monitors' ports {config.addresses.ports}; take "
             'one outside of them, or set addresses.bind = "each"'
+        ]
+    if not crawl_only and config.worker_count > len(plan.ports):
+        ports, workers = len(plan.ports), config.worker_count
+        return [
+            f"addresses.ports: {ports} port{'s' if ports > 1 else ''} for {workers} workers, and each needs one of its "
+            f"own: give a range of {workers} or more, or lower processes.workers"
         ]
     return []
 

@@ -98,7 +98,8 @@ def last_status(path: Path) -> dict[str, Any] | None:
 class StatusMaker:
     """Makes status rows out of a window and the counts of its surroundings.
 
-    traffic: returns the endpoint's and the store's counters by name.
+    traffic: returns the endpoint's and the store's counters by name; trouble: what else stands in the way, "" if
+    nothing.
     """
 
     def __init__(
@@ -107,11 +108,13 @@ class StatusMaker:
         begin_ns: int,
         end_ns: int,
         traffic: Callable[[], dict[str, int]],
+        trouble: Callable[[], str] = lambda: "",
     ) -> None:
         self._window = window
         self._begin_ns = begin_ns
         self._end_ns = end_ns
         self._traffic = traffic
+        self._trouble = trouble
         self._last = (begin_ns, 0)
 
     def make(self, now_ns: int, mark: bool = True) -> Status:
@@ -142,7 +145,7 @@ class StatusMaker:
             received=traffic.get("received", 0),
             sent=traffic.get("sent", 0),
             lost=sum(n for name, n in traffic.items() if is_data_loss(name)),
-            problem=self._problem(),
+            problem=self._problem() or self._trouble(),
         )
 
     def _problem(self) -> str:

@@ -24,7 +24,7 @@ def config(tmp_path: Path) -> Path:
     """A configuration that could run, on addresses of its own."""
     text = shipped.text("lab").replace("127.100.", "127.143.").replace("127.99.0.1", "127.142.0.1")
     path = tmp_path / "lab.toml"
-    path.write_text(text.replace('"20881"', '"22081"').replace(":20880", ":22080"))
+    path.write_text(text.replace('"20881-20884"', '"22081"').replace(":20880", ":22080"))
     return path
 
 
@@ -234,7 +234,7 @@ def test_preflight_says_what_it_found(config: Path) -> None:
     assert done.code == 0, done.err
     checks = {check["name"]: check for check in json.loads(done.out)}
     assert checks["address spread"]["level"] == "ok"
-    assert checks["capacity"]["finding"] == "1000 monitors at most"
+    assert checks["capacity"]["finding"] == "1000 monitors at most (32768 addresses x 1 ports)"
 
 
 def test_a_dry_run_writes_nothing(config: Path, tmp_path: Path) -> None:
@@ -256,4 +256,26 @@ def test_a_disk_that_fills_up_ends_in_a_sealed_partial_run(config: Path, tmp_pat
     assert done.returncode == 3, done.stderr
     assert "partial (cannot write" in done.stdout
     (run,) = (tmp_path / "runs").iterdir()
+    assert montra("store", "verify", run).code == 0
+
+
+def test_shards_that_do_not_fit_together_on_the_disk_wait_to_be_joined(config: Path, tmp_path: Path) -> None:
+    edited(config, 'ports = "22081"', 'ports = "22081-22082"')
+    command = [*COMMAND, "monitor", "-c", str(config), "--runs", str(tmp_path / "runs"), "--duration", "20s"]
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+    done = subprocess.run(
+        [*command, "--workers", "2"], capture_output=True, text=True, timeout=90, preexec_fn=limit, env=os.environ
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 1, done.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    assert f"montra store seal {run}" in done.stderr
+    sealed = montra("store", "seal", "--json", run)
+    assert sealed.code == 0, sealed.err
+    assert json.loads(sealed.out)["exit"] == "partial"
+    assert not (run / "shards").exists()
     assert montra("store", "verify", run).code == 0

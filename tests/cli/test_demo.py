@@ -60,8 +60,9 @@ def assert_consistent(found: dict[str, Any]) -> None:
     assert found["completeness"]["crawls"] >= 2
 
 
-def test_captures_and_places_what_the_nodes_looked_up(tmp_path: Path) -> None:
-    told, written = demo(tmp_path)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_captures_and_places_what_the_nodes_looked_up(tmp_path: Path, workers: str) -> None:
+    told, written = demo(tmp_path, "--workers", workers)
     found = told["comparison"]
     assert_consistent(found)
     assert found["capture"]["trials"] >= 70

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from montra.endpoint.ring import RingSettings
 from montra.window import config as configuration
 from montra.window import shipped
 from montra.window.config import Config, ConfigError, merge, parse, split_endpoint, to_toml, validate
@@ -27,6 +28,18 @@ def test_what_we_ship_is_valid_and_survives_a_round_trip(kind: str, tmp_path: Pa
     validate(config)
     path.write_text(to_toml(config))
     assert parse(configuration.load(path)) == config
+
+
+def test_a_ring_is_made_of_its_settings() -> None:
+    addresses = {**LAB["addresses"], "receive": "ring", "ring": "2MiB", "interface": "lo"}
+    config = parse({**LAB, "addresses": addresses})
+    validate(config)
+    assert config.addresses.receive_ring == RingSettings(2 << 20, "lo")
+    assert parse(LAB).addresses.receive_ring is None
+    (problem,) = problems_of({**LAB, "addresses": {**addresses, "ring": "much"}})
+    assert "addresses.ring" in problem
+    with pytest.raises(ConfigError, match="rings"):
+        parse({**LAB, "addresses": {**addresses, "receive": "rings"}})
 
 
 def test_defaults_are_filled_in() -> None:

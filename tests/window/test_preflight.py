@@ -6,7 +6,8 @@ import pytest
 
 from montra.endpoint.host import HostFacts
 from montra.window.config import Config, parse
-from montra.window.preflight import Check, preflight
+from montra.window.kernel import Check
+from montra.window.preflight import preflight
 
 HOST = HostFacts(20_000, 20_000, 4 << 20, 0, None, True, 16 << 30, 12 << 30)
 LAB = {
@@ -25,7 +26,11 @@ def checks(facts: HostFacts = HOST, **change: object) -> dict[str, Check]:
 def test_a_host_that_holds_the_run() -> None:
     found = checks()
     assert {check.level for check in found.values()} == {"ok"}
-    assert found["capacity"].finding == "8192 monitors at most"
+    assert found["capacity"].finding == "8192 monitors at most (8192 addresses x 1 ports)"
+    assert found["ports"].finding == "1 ports, 23081-23081, lent to no other program"
+    assert found["rates"].finding == (
+        "8192 monitors: attached in 1 min, then 23 keep-alives a second, of 300 that [limits] leave them"
+    )
     assert "32 /24s" in found["address spread"].finding
 
 
@@ -70,3 +75,50 @@ def test_conntrack_matters_on_the_public_network_only() -> None:
     facts = replace(HOST, conntrack=(5, 1000))
     assert "conntrack" not in checks(facts)
     assert checks(facts, bootstrap=["8.8.8.8:6881"])["conntrack"].level == "warn"
+    found = checks(facts, bootstrap=["8.8.8.8:6881"])["conntrack"]
+    assert "5 of 1000 entries used" in found.finding
+    assert "about 122880 in a busy zone" in found.finding
+    assert "udp dport 23081-23081 notrack" in found.remedy
+    assert found.remedy.endswith("raise net.netfilter.nf_conntrack_max to 122885")
+
+
+def test_ports_that_the_kernel_lends_to_others() -> None:
+    addresses = {**LAB["addresses"], "ports": "32760-32779"}
+    facts = replace(HOST, ephemeral_ports=(32768, 60999))
+    found = checks(facts, addresses=addresses)["ports"]
+    assert found.level == "warn"
+    assert found.finding.startswith("12 of the monitors' ports 32760-32779")
+    assert found.remedy.endswith("net.ipv4.ip_local_reserved_ports=32768-32779")
+    assert checks(replace(facts, reserved_ports=((32000, 32778),)), addresses=addresses)["ports"].level == "warn"
+    assert checks(replace(facts, reserved_ports=((32000, 33000),)), addresses=addresses)["ports"].level == "ok"
+    assert checks(facts)["ports"].level == "ok"
+
+
+def test_buffers_of_all_sockets_against_what_udp_may_hold() -> None:
+    addresses = {**LAB["addresses"], "ports": "23081-23180", "monitors": ["127.146.1.1"], "receive_buffer": "4MiB"}
+    found = checks(replace(HOST, udp_memory=256 << 20), addresses=addresses)["UDP memory"]
+    assert found.level == "warn"
+    assert "101 sockets of 4194304 bytes" in found.finding
+    assert 'net.ipv4.udp_mem="51712 77568 103424"' in found.remedy
+    assert "UDP memory" not in checks(replace(HOST, udp_memory=512 << 20), addresses=addresses)
+
+
+def test_a_backlog_for_what_a_busy_zone_sends() -> None:
+    assert "backlog" not in checks(replace(HOST, backlog=1000))
+    addresses = {**LAB["addresses"], "monitors": ["127.146.0.0/16"], "ports": "23081-23082"}
+    found = checks(replace(HOST, backlog=1000), addresses=addresses, monitors={"max_monitors": 131_072})["backlog"]
+    assert found.level == "warn"
+    assert found.remedy == "sysctl -w net.core.netdev_max_backlog=1311"
+
+
+def test_addresses_are_not_proved_where_any_may_be_bound() -> None:
+    assert checks(replace(HOST, nonlocal_bind=True))["address check"].level == "warn"
+    assert "address check" not in checks()
+
+
+def test_keep_alives_that_the_limits_would_hold_up() -> None:
+    addresses = {**LAB["addresses"], "monitors": ["127.146.0.0/16"], "ports": "23081-23082"}
+    found = checks(addresses=addresses, monitors={"max_monitors": 131_072})["rates"]
+    assert found.level == "warn"
+    assert "364 keep-alives a second, of 300" in found.finding
+    assert found.remedy == "raise limits.total to 2427 a second"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from montra.window.recover import seal_cut_off
+from montra.window.recover import seal_cut_off, seal_shard
 from zone_store.captures import Attachment, CrawlRow, Loss
 from zone_store.run.folder import Manifest, RunError
+from zone_store.run.join import shard_folder
 from zone_store.run.reader import RunReader
 from zone_store.run.verify import verify
 from zone_store.run.writer import RunWriter
@@ -91,6 +92,68 @@ def test_intervals_never_end_before_they_begin(tmp_path: Path) -> None:
 def test_a_run_that_lasted_longer_than_planned_has_no_gap(tmp_path: Path) -> None:
     manifest = seal_cut_off(cut_off(tmp_path / "run", crawl(90), duration="1m"))
     assert (manifest.end_ns, manifest.counters["not_running"]) == (at(90), 0)
+
+
+def shard(run: Path, slot: int, generation: int, *records: Attachment | Loss) -> Path:
+    folder = shard_folder(run, slot, generation)
+    folder.parent.mkdir(exist_ok=True)
+    return cut_off(folder, *records)
+
+
+def test_a_run_of_several_processes_is_joined_from_its_shards(tmp_path: Path) -> None:
+    run = cut_off(tmp_path / "run", crawl(200))
+    shard(run, 0, 0, attachment(1, (at(5), 0)), attachment(2, lost=at(290)))
+    shard(run, 1, 0, attachment(1, lost=at(100)))
+    shard(run, 1, 1, attachment(1, (at(120), 0)), attachment(2, lost=at(250)))
+    manifest = seal_cut_off(run)
+    assert (manifest.sealed, manifest.exit, manifest.end_ns) == (True, "partial", at(600))
+    assert (manifest.attachments, manifest.crawls) == (5, 1)
+    assert manifest.counters == {"not_running": 1, "partly_running": 1}
+    with RunReader(run) as reader:
+        ended = [(a.number, a.lost_ns, a.reason) for a in reader.attachments()]
+        losses = reader.losses()
+    assert ended == [
+        (1, at(290), "cut_off"),
+        (2, at(290), "gone"),
+        (3, at(100), "gone"),
+        (4, at(250), "cut_off"),
+        (5, at(250), "gone"),
+    ]
+    # the second worker fell silent 40 s before the first; the whole ended with the first
+    assert losses == [
+        Loss("partly_running", at(250), at(290), 1),
+        Loss("not_running", at(290), at(600), 1),
+    ]
+    assert verify(run).ok
+    assert not (run / "shards").exists()
+    with pytest.raises(RunError, match="is sealed"):
+        seal_cut_off(run)
+
+
+def test_shards_that_ended_together_leave_no_gap_between_them(tmp_path: Path) -> None:
+    run = cut_off(tmp_path / "run", crawl(200), duration="3m")
+    for slot in (0, 1):
+        seal_shard(shard(run, slot, 0, attachment(1, lost=at(199 + slot))))
+    manifest = seal_cut_off(run)
+    assert (manifest.end_ns, manifest.counters) == (at(200), {})
+
+
+def test_a_shard_is_sealed_once_and_tells_when_it_ended(tmp_path: Path) -> None:
+    run = cut_off(tmp_path / "run", attachment(1, (at(30), 0)), attachment(2, lost=at(70)))
+    assert seal_shard(run) == at(70)
+    assert seal_shard(run) == at(70)
+    with RunReader(run) as reader:
+        assert reader.losses() == []
+        assert reader.attachments()[0].visible == ((at(30), at(70)),)
+
+
+def test_a_run_whose_workers_still_write_is_refused(tmp_path: Path) -> None:
+    run = cut_off(tmp_path / "run", crawl(200))
+    living = RunWriter.resume(shard(run, 0, 0, attachment(1)))
+    with pytest.raises(RunError, match="in use by another writer"):
+        seal_cut_off(run)
+    living.close()
+    assert seal_cut_off(run).sealed
 
 
 def test_what_cannot_be_sealed(tmp_path: Path) -> None:

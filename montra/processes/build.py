@@ -1,0 +1,60 @@
+"""From a checked configuration to the machines of a window over several processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from montra.monitors.fleet import Fleet
+from montra.overlays import base as overlays
+from montra.overlays.base import Overlay
+from montra.processes.heir import Heir, Places
+from montra.processes.news import NewsCrawler
+from montra.processes.relay import Relay
+from montra.processes.share import Sectors, Share, divide_limits, handover_s, share_of
+from montra.window.build import Parts, build_crawler, source_of_chance, within_limits
+from montra.window.config import Config
+from zone_store.keyspace.zone import Zone
+
+
+@dataclass(slots=True)
+class WorkerParts:
+    """The machines of one worker."""
+
+    overlay: Overlay
+    zone: Zone
+    share: Share
+    crawler: NewsCrawler
+    fleet: Fleet
+
+
+def check_division(config: Config) -> None:
+    """Raise ConfigError if the zone or the limits of a run cannot be divided over its workers."""
+    if config.worker_count > 1:
+        Sectors(_zone(config), config.worker_count)
+        divide_limits(config.limits, config.worker_count)
+
+
+def build_parent(config: Config, seed: int) -> tuple[Parts, Relay]:
+    """Return the machines of the crawling process; raises ConfigError."""
+    overlay, zone, plan = overlays.load(config.overlay), _zone(config), config.plan()
+    config, notes = within_limits(config)
+    check_division(config)
+    crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
+    sectors = Sectors(zone, config.worker_count)
+    relay = Relay(sectors, overlay.id_bytes, handover_s(config.limits), config.crawl.max_nodes)
+    relay.known = lambda: crawler.nodes
+    return Parts(overlay, zone, plan, crawler, relay, seed, notes), relay
+
+
+def build_worker(config: Config, seed: int, slot: int, generation: int, places: Places) -> WorkerParts:
+    """Return the machines of a worker; raises ConfigError. places: of a predecessor's monitors."""
+    overlay, zone = overlays.load(config.overlay), _zone(config)
+    config, _ = within_limits(config)
+    share = share_of(config, zone, slot)
+    rng = source_of_chance(seed, f"monitors/{slot}/{generation}")
+    fleet = Fleet(overlay, share.sector, Heir(share.plan, places) if places else share.plan, rng, share.monitors)
+    return WorkerParts(overlay, zone, share, NewsCrawler(), fleet)
+
+
+def _zone(config: Config) -> Zone:
+    return Zone.parse(config.zone, overlays.load(config.overlay).id_bytes * 8)
