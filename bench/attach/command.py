@@ -19,7 +19,6 @@ from montra.window.units import parse_duration
 #: Bars of the goals.
 MOST_BYTES = 2 << 30
 MOST_LATE_S = 1.0
-LEAST_ATTACHED_S = 5000.0
 #: A side-by-side run: how long to hold, how often to keep alive, queries a second to each monitor by its target and by
 #: strangers (a busy node of the public network hears about one lookup in two seconds).
 SIDE_S = 10.0
@@ -102,12 +101,14 @@ def _settings(load: Load, plain: int) -> dict[str, Any]:
 
 
 def _run(given: Common, outcome: Outcome, tools: Tools, system: str, load: Load) -> dict[str, Any]:
-    given.say(f"{system}: {load.monitors:,} monitors for {load.seconds:g} s")
     folder = Path(given.folder)
     got = runs.run(system, load, tools, folder)
     outcome.problems += check(system, load, got)
     found = figures(load, got)
-    given.say("  " + ", ".join(f"{name} {value:,.4g}" for name, value in found.items()))
+    given.say(
+        f"{system}, {load.monitors:,} monitors for {load.seconds:g} s: {found['attached a second']:,.0f} attached a "
+        f"second, {found[BYTES]:,.0f} bytes each, {found['CPU share while holding (%)']:.0f} % of a CPU while holding"
+    )
     return found | {"raw": got}
 
 
@@ -171,11 +172,5 @@ def _many(given: Common, outcome: Outcome, tools: Tools, load: Load) -> None:
             f"{held['late_p999_s']:.3f} s of {found['keep-alives sent']:,}; targets saw "
             f"{targets['interval_p999_s']:.2f} s between two, {1.1 * load.keep_alive_s:g} s planned at most; {share}",
             late <= MOST_LATE_S and targets["overdue"] == 0,
-        ),
-        Goal(
-            "attaching",
-            f"{LEAST_ATTACHED_S:,.0f} a second",
-            f"{found['attached a second']:,.0f} a second, all after {held['attach_s']:.0f} s",
-            found["attached a second"] >= LEAST_ATTACHED_S,
         ),
     ]
