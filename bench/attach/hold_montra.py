@@ -145,17 +145,7 @@ SHARES = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1.0}
 
 
 def _manifest(clock: AnchoredClock) -> Manifest:
-    return Manifest(
-        montra_version="bench",
-        overlay="mainline",
-        zone=str(place.ZONE),
-        id_bits=160,
-        start_ns=clock.now_ns(),
-        parameters={},
-        versions={},
-        host={},
-        git="",
-    )
+    return Manifest(montra_version="bench", overlay="mainline", zone=str(place.ZONE), start_ns=clock.now_ns())
 
 
 def _watch(fleet: Fleet, writer: RunWriter, meter: Meter, monitors: int) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+from bench.common.usage import cpu_seconds
 
 
 class Options(NamedTuple):
@@ -50,12 +51,6 @@ def memory() -> dict[str, int]:
         if name in names:
             found[names[name]] = int(value.split()[0]) * 1024
     return found
-
-
-def cpu_seconds() -> float:
-    """Return the CPU time that this process has used, with all its threads."""
-    use = resource.getrusage(resource.RUSAGE_SELF)
-    return use.ru_utime + use.ru_stime
 
 
 def waited_seconds() -> float:

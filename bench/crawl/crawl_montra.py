@@ -14,7 +14,7 @@ from pathlib import Path
 import gevent.event
 import msgspec
 
-from bench.crawl.memory import peak_mib
+from bench.common.usage import peak_bytes
 from montra.cli.session import driver_settings
 from montra.endpoint.clock import AnchoredClock
 from montra.endpoint.collector import rare_collections
@@ -63,7 +63,7 @@ def main(config_json: str, nodes_path: str, cpu: str) -> None:
         "row": msgspec.to_builtins(row),
         "found_s": sorted((node.found_ns - (row.begin_ns if row else 0)) / 1e9 for node in nodes),
         "cpu": cpu_s,
-        "rss_mib": peak_mib(),
+        "rss_mib": peak_bytes() / 2**20,
         "endpoint": dict(driver.counters.counts),
         "crawler": dict(crawler.counters),
         "notes": notes,

@@ -20,7 +20,7 @@ from collections import deque
 
 import bencodepy
 
-from bench.crawl.memory import peak_mib
+from bench.common.usage import peak_bytes
 
 _CONTACT = struct.Struct(">20sIH")
 Address = tuple[str, int]
@@ -151,7 +151,7 @@ def main() -> None:
     result = {
         "seconds": seconds,
         "cpu": cpu,
-        "rss_mib": peak_mib(),
+        "rss_mib": peak_bytes() / 2**20,
         "sent": plain.sent,
         "timeouts": plain.timeouts,
         "over": seconds < options.seconds,

@@ -14,8 +14,9 @@ import gevent
 import gevent.event
 import gevent.socket
 
+from bench.common.usage import cpu_seconds, peak_bytes
 from bench.ingest import world
-from bench.ingest.receiver import QUIET_S, Options, cpu_seconds, peak_rss, serve
+from bench.ingest.receiver import QUIET_S, Options, serve
 from crawler.settings import CrawlSettings
 from crawler.zone_crawler import ZoneCrawler
 from montra.datagrams import Datagram, DatagramBatch, ip_number
@@ -90,23 +91,13 @@ def receive(given: Options) -> dict[str, object]:
         "last": watch.last,
         "drain": drain,
         "cpu": used,
-        "peak_rss": peak_rss(),
+        "peak_rss": peak_bytes(),
         "run": str(run),
     }
 
 
 def _writer(run: Path, clock: AnchoredClock) -> RunWriter:
-    manifest = Manifest(
-        montra_version="bench",
-        overlay="mainline",
-        zone=str(world.ZONE),
-        id_bits=160,
-        start_ns=clock.now_ns(),
-        parameters={},
-        versions={},
-        host={},
-        git="",
-    )
+    manifest = Manifest(montra_version="bench", overlay="mainline", zone=str(world.ZONE), start_ns=clock.now_ns())
     return RunWriter(run, manifest, "")
 
 
@@ -130,7 +121,7 @@ def _tell(every_s: int, driver: Driver, window: Window, writer: RunWriter) -> No
             f"received {received:,} ({(received - before) / (now - begin):,.0f}/s), "
             f"stored {window.totals.captures - writer.pending:,}, "
             f"dropped {driver.counters.counts.get('kernel_drops', 0):,}, "
-            f"{(now_used - used) / (now - begin):.0%} of a CPU, {peak_rss() / 2**20:,.0f} MiB at most",
+            f"{(now_used - used) / (now - begin):.0%} of a CPU, {peak_bytes() / 2**20:,.0f} MiB at most",
             file=sys.stderr,
         )
         begin, used, before = now, now_used, received

@@ -18,7 +18,8 @@ import gevent.socket
 import lmdb
 import msgpack
 
-from bench.ingest.receiver import QUIET_S, Options, cpu_seconds, peak_rss, serve
+from bench.common.usage import cpu_seconds, peak_bytes
+from bench.ingest.receiver import QUIET_S, Options, serve
 
 BATCH = 4096
 #: Datagrams from one socket before the other greenlets have their turn; recvfrom only waits when nothing is there.
@@ -143,7 +144,7 @@ def receive(given: Options) -> dict[str, object]:
         "last": receiver.last_ns / 1e9,
         "drain": drain,
         "cpu": used,
-        "peak_rss": peak_rss(),
+        "peak_rss": peak_bytes(),
     }
 
 

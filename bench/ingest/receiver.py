@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -56,14 +55,3 @@ def _options() -> Options:
     if given.cpu >= 0:
         os.sched_setaffinity(0, {given.cpu})
     return Options(**{name: getattr(given, name) for name in Options._fields})
-
-
-def cpu_seconds() -> float:
-    """Return the CPU time that this process has used, with all its threads."""
-    use = resource.getrusage(resource.RUSAGE_SELF)
-    return use.ru_utime + use.ru_stime
-
-
-def peak_rss() -> int:
-    """Return the most memory that this process has had resident, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bench.common.usage import cpu_seconds, peak_bytes
 from bench.store import rows
 
 SYSTEMS = ("montra", "duckdb", "parquet", "records")
@@ -27,30 +27,17 @@ def load(system: str) -> ModuleType:
 
 def write(system: ModuleType, folder: Path, source: Path) -> dict[str, Any]:
     """Store the rows of a file, read from it as they are needed."""
-    begin, used = time.perf_counter(), _cpu_seconds()
+    begin, used = time.perf_counter(), cpu_seconds()
     own = system.write(folder, rows.read(source))
-    return {"seconds": time.perf_counter() - begin, "cpu": _cpu_seconds() - used, "peak": _peak(), "own": own}
+    return {"seconds": time.perf_counter() - begin, "cpu": cpu_seconds() - used, "peak": peak_bytes(), "own": own}
 
 
 def read(system: ModuleType, folder: Path) -> dict[str, Any]:
     """Read all rows as arrays, then once more for their digest, which is not timed."""
-    begin, used = time.perf_counter(), _cpu_seconds()
+    begin, used = time.perf_counter(), cpu_seconds()
     count = sum(map(len, system.read(folder)))
-    found = {"seconds": time.perf_counter() - begin, "cpu": _cpu_seconds() - used, "peak": _peak(), "rows": count}
+    found = {"seconds": time.perf_counter() - begin, "cpu": cpu_seconds() - used, "peak": peak_bytes(), "rows": count}
     return {**found, "order": system.ORDER, "digest": rows.digest(system.read(folder))}
-
-
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def _peak() -> int:
-    """Return the peak of resident memory so far, bytes. (ru_maxrss would be the parent's at least.)"""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("the kernel does not tell VmHWM")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,15 @@ class Table:
                 raise BlockError(f"column {name}: {column.dtype}{column.shape}, not {shape}")
         return id_bytes
 
+    def check(self, number: int, family: int, rows: int, id_bytes: int) -> None:
+        """Raise BlockError unless these are the header of one of this table's blocks."""
+        if number != self.number:
+            raise BlockError(f"block of table {number}, not {self.number}")
+        if family != FAMILY_IPV4:
+            raise BlockError(f"address family {family}, this version reads {FAMILY_IPV4}")
+        if not 0 <= rows <= MAX_ROWS or not 0 < id_bytes <= MAX_ID_BYTES:
+            raise BlockError(f"block of {rows} rows with IDs of {id_bytes} bytes")
+
 
 CAPTURES = Table(
     1,

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from zone_store.run.block_tables import FAMILY_IPV4, MAX_ID_BYTES, MAX_ROWS, BlockError, Table
+from zone_store.run.block_tables import BlockError, Table
 
 SCHEMA = 1
 
@@ -45,12 +45,7 @@ def decode(table: Table, data: bytes) -> dict[str, NDArray[Any]]:
         block = _DECODER.decode(data)
     except ValueError as error:  # msgspec's own, and that of text which is not UTF-8
         raise BlockError(f"no block: {error}") from None
-    if block.table != table.number:
-        raise BlockError(f"block of table {block.table}, not {table.number}")
-    if block.family != FAMILY_IPV4:
-        raise BlockError(f"address family {block.family}, this version reads {FAMILY_IPV4}")
-    if not 0 <= block.rows <= MAX_ROWS or not 0 < block.id_bytes <= MAX_ID_BYTES:
-        raise BlockError(f"block of {block.rows} rows with IDs of {block.id_bytes} bytes")
+    table.check(block.table, block.family, block.rows, block.id_bytes)
     if len(block.columns) != len(table.columns):
         raise BlockError(f"{len(block.columns)} columns, not {len(table.columns)}")
     columns = {}

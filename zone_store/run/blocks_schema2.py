@@ -27,7 +27,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from zone_store.captures import Captures, Lookups
-from zone_store.run.block_tables import FAMILY_IPV4, MAX_ID_BYTES, MAX_ROWS, BlockError, Form, Table
+from zone_store.run.block_tables import FAMILY_IPV4, BlockError, Form, Table
 from zone_store.run.distinct import distinct_rows
 
 SCHEMA = 2
@@ -169,12 +169,7 @@ def _header(table: Table, data: bytes) -> _Block:
         block = _DECODER.decode(data)
     except ValueError as error:  # msgspec's own, and that of text which is not UTF-8
         raise BlockError(f"no block: {error}") from None
-    if block.table != table.number:
-        raise BlockError(f"block of table {block.table}, not {table.number}")
-    if block.family != FAMILY_IPV4:
-        raise BlockError(f"address family {block.family}, this version reads {FAMILY_IPV4}")
-    if not 0 <= block.rows <= MAX_ROWS or not 0 < block.id_bytes <= MAX_ID_BYTES:
-        raise BlockError(f"block of {block.rows} rows with IDs of {block.id_bytes} bytes")
+    table.check(block.table, block.family, block.rows, block.id_bytes)
     if not 0 <= block.entries <= block.rows or (not table.shared and block.entries != block.rows):
         raise BlockError(f"{block.entries} entries for {block.rows} rows")
     kinds = [*table.columns.values(), *(["<u4"] if table.shared else [])]

@@ -15,17 +15,15 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from zone_store.captures import Captures, Loss
 from zone_store.losses import NOT_RUNNING
 from zone_store.run.blocks import BlockError, decode_captures
 from zone_store.run.folder import CAPTURE_STORE, CONFIG, MANIFEST, Manifest, RunError, lock_folder, read_manifest
+from zone_store.run.numbering import Numbering, write_attachments
 from zone_store.run.reader import RunReader
 from zone_store.run.seal import seal_folder
 from zone_store.run.verify import verify
@@ -37,8 +35,6 @@ _JOINED = "joined"
 _FORMER = "crawls.lmdb"
 #: Captures handed to the writer before it is waited for; it holds a million, and a block a quarter of that at most.
 _PENDING = 1 << 18
-
-_Numbers = tuple[NDArray[np.uint32], NDArray[np.uint32]]
 
 
 def shard_folder(run: Path, slot: int, generation: int) -> Path:
@@ -133,7 +129,7 @@ def _write(run: Path, own: RunReader, readers: Sequence[RunReader], losses: Sequ
     except OSError as error:
         raise RunError(f"cannot join {run}: {error}") from None
     with RunWriter(folder, own.manifest, config) as writer:
-        renumber: list[_Numbers] = []
+        numbering: list[Numbering] = []
         attachments = 0
         crawls = own.crawls()
         for crawl in crawls:
@@ -141,18 +137,14 @@ def _write(run: Path, own: RunReader, readers: Sequence[RunReader], losses: Sequ
         for loss in [*own.losses(), *losses]:
             writer.loss(loss)
         for reader in readers:
-            source = reader.attachments()
-            for number, attachment in enumerate(source, attachments + 1):
-                writer.attachment(replace(attachment, number=number))
-            old = np.array([attachment.number for attachment in source], np.uint32)
-            renumber.append((old, np.arange(attachments + 1, attachments + 1 + len(source), dtype=np.uint32)))
-            attachments += len(source)
+            numbering.append(write_attachments(reader, writer, attachments))
+            attachments += len(numbering[-1])
             for loss in reader.losses():
                 if loss.name != NOT_RUNNING:  # of this worker; whether another took its place the run itself knows
                     writer.loss(loss)
             writer.drain()
         captures = 0
-        for part in _blocks(readers, renumber):
+        for part in _blocks(readers, numbering):
             captures += len(part)
             writer.captures(part)
             if writer.pending >= _PENDING:
@@ -161,7 +153,7 @@ def _write(run: Path, own: RunReader, readers: Sequence[RunReader], losses: Sequ
     return {"captures": captures, "attachments": attachments, "crawls": len(crawls)}
 
 
-def _blocks(readers: Sequence[RunReader], renumber: Sequence[_Numbers]) -> Iterator[Captures]:
+def _blocks(readers: Sequence[RunReader], numbering: Sequence[Numbering]) -> Iterator[Captures]:
     """Yield the blocks of all shards by their first time: the reader of the joined store puts the rows in order."""
 
     def of(place: int) -> Iterator[tuple[int, int, int, bytes]]:
@@ -169,18 +161,11 @@ def _blocks(readers: Sequence[RunReader], renumber: Sequence[_Numbers]) -> Itera
             yield first_ns, place, sequence, data
 
     for _, place, sequence, data in heapq.merge(*map(of, range(len(readers)))):
-        folder = readers[place].folder
         try:
             block = decode_captures(data)
         except BlockError as error:
-            raise RunError(f"capture block {sequence} of {folder}: {error}") from None
-        old, new = renumber[place]
-        at = np.searchsorted(old, block.attachment)
-        known = at < len(old)
-        known[known] = old[at[known]] == block.attachment[known]
-        if not bool(known.all()):
-            raise RunError(f"{folder} has captures of attachments it does not store: verify it")
-        yield replace(block, attachment=new[at])
+            raise RunError(f"capture block {sequence} of {readers[place].folder}: {error}") from None
+        yield numbering[place].apply(block)
 
 
 def _take_place(run: Path) -> None:

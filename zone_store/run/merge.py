@@ -17,6 +17,7 @@ from zone_store.keyspace.zone import Zone, ZoneError
 from zone_store.losses import NOT_RUNNING, PARTLY_RUNNING
 from zone_store.run.folder import CONFIG, Manifest, RunError, create_run
 from zone_store.run.intervals import complement, union
+from zone_store.run.numbering import Numbering, write_attachments
 from zone_store.run.reader import RunReader
 from zone_store.run.writer import RunWriter
 
@@ -145,19 +146,13 @@ def _joint_config(readers: Sequence[RunReader]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write_records(
-    readers: Sequence[RunReader], writer: RunWriter, manifest: Manifest
-) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-    """Write attachments, crawls and ledgers; return each source's old attachment numbers, sorted, and the new ones."""
-    renumber = []
+def _write_records(readers: Sequence[RunReader], writer: RunWriter, manifest: Manifest) -> list[Numbering]:
+    """Write attachments, crawls and ledgers; return how each source's attachments are numbered now."""
+    numbering: list[Numbering] = []
     attachments = crawls = 0
     for reader in readers:
-        source = reader.attachments()
-        for number, attachment in enumerate(source, attachments + 1):
-            writer.attachment(replace(attachment, number=number))
-        old = np.array([attachment.number for attachment in source], np.uint32)
-        renumber.append((old, np.arange(attachments + 1, attachments + 1 + len(source), dtype=np.uint32)))
-        attachments += len(source)
+        numbering.append(write_attachments(reader, writer, attachments))
+        attachments += len(numbering[-1])
         for crawl in reader.crawls():
             crawls += 1
             writer.crawl(replace(crawl, number=crawls))
@@ -168,7 +163,7 @@ def _write_records(
     for outage in _outages(readers, manifest.start_ns, manifest.end_ns):
         writer.loss(outage)
     writer.drain()
-    return renumber
+    return numbering
 
 
 def _outages(readers: Sequence[RunReader], start_ns: int, end_ns: int) -> list[Loss]:
@@ -190,11 +185,9 @@ def _outages(readers: Sequence[RunReader], start_ns: int, end_ns: int) -> list[L
     return [Loss(name, *one, 1) for name, times in ((NOT_RUNNING, gaps), (PARTLY_RUNNING, partly)) for one in times]
 
 
-def _in_time_order(
-    readers: Sequence[RunReader], renumber: Sequence[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]
-) -> Iterator[Captures]:
+def _in_time_order(readers: Sequence[RunReader], numbering: Sequence[Numbering]) -> Iterator[Captures]:
     """Yield the captures of all sources in time order, with their new attachment numbers."""
-    sources = [_renumbered(reader, *numbers) for reader, numbers in zip(readers, renumber, strict=True)]
+    sources = [map(new.apply, reader.captures()) for reader, new in zip(readers, numbering, strict=True)]
     heads = [next(source, None) for source in sources]
     while open_heads := [head for head in heads if head is not None]:
         # Every source has been read up to its head's last row: up to the earliest of these the order is final.
@@ -209,13 +202,3 @@ def _in_time_order(
             heads[i] = rest if len(rest) else next(sources[i], None)
         merged = Captures.concat(parts, readers[0].manifest.id_bytes)
         yield merged.take(np.argsort(merged.time_ns, kind="stable"))
-
-
-def _renumbered(reader: RunReader, old: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> Iterator[Captures]:
-    for captures in reader.captures():
-        place = np.searchsorted(old, captures.attachment)
-        known = place < len(old)
-        known[known] = old[place[known]] == captures.attachment[known]
-        if not bool(known.all()):
-            raise RunError(f"{reader.folder} has captures of attachments it does not store: verify it")
-        yield replace(captures, attachment=new[place])
