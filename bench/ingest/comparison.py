@@ -77,6 +77,12 @@ def compare(outcome: Outcome, bench: Bench, scene: Scene, load: Load, rounds: in
         outcome.rounds.append(found)
         said = ", ".join(f"{system} {one[CPU]:,.0f}" for system, one in found.items())
         bench.say(f"round {number} of {rounds}, {CPU}: {said}")
+        outcome.notes += [
+            f"round {number}, {system}: the kernel dropped {one['drops']:,} of {one['sent']:,} (accounted for): the "
+            "machine was too busy for it to empty a heap before the next; rates are of what it received"
+            for system, one in found.items()
+            if one["drops"]
+        ]
     outcome.summarise(CPU, WALL, SHARE, BOTH, DISK)
     own = [system for system in systems if system in (runs.SOCKETS, runs.RING)]
     for system in own:

@@ -61,7 +61,8 @@ def test_every_datagram_of_a_comparison_is_accounted_for(port: int, tmp_path: Pa
     for run in found.values():
         assert run["sent"] == 40_000
         assert run["received"] + run["drops"] == 40_000
-        assert run["drops"] == 0
+    dropped = {system for system, run in found.items() if run["drops"]}  # on a busy machine; then it must be said
+    assert dropped == {note.split(", ", 1)[1].partition(":")[0] for note in result["notes"] if "dropped" in note}
     assert [curve["sizes"] for curve in result["curves"]] == [[5000, 10000], [100, 200]]
     assert len(result["goals"]) == 3
 
