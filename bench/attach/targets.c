@@ -15,20 +15,13 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../common/native.h"
 
 #define CALL 64
 #define SLOT 512
@@ -36,8 +29,6 @@
 #define BINS 100000 /* of 10 ms for intervals, of 1 ms for round trips */
 #define ANSWER_MS 2000
 #define ADDRESSES 65536 /* of monitors at most */
-#define SO_MEMINFO_ 55
-#define MEMINFO_DROPS 8
 
 struct target { /* times in ms since the start, 0 = never */
     uint32_t monitor_ip, heard_ms, asked_ms;
@@ -76,17 +67,6 @@ static struct {
         answer_unasked, strange, strange_lookups, strange_answers;
 } count;
 
-static void die(const char *what) {
-    fprintf(stderr, "targets: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
 static uint32_t now_ms(void) { return (now_ns() - start_ns) / 1000000 + 1; }
 
 static struct endpoint parse_endpoint(const char *text) {
@@ -98,14 +78,12 @@ static struct endpoint parse_endpoint(const char *text) {
 }
 
 static int open_socket(uint32_t ip, uint16_t at) {
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), one = 1, size = BUFFER;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), one = 1;
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(at), .sin_addr.s_addr = htonl(ip)};
     if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof one) < 0)
         die("socket");
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
-        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    receive_buffer(fd, BUFFER);
+    send_buffer(fd, BUFFER);
     if (bind(fd, (struct sockaddr *)&name, sizeof name) < 0)
         die("bind");
     return fd;
@@ -345,12 +323,8 @@ static void ask(uint32_t *next, unsigned *turn, int strange) {
 
 static unsigned long long dropped(void) {
     unsigned long long sum = 0;
-    for (uint32_t i = 0; i <= ports; i++) {
-        uint32_t info[MEMINFO_DROPS + 1] = {0};
-        socklen_t size = sizeof info;
-        if (getsockopt(outs[i].fd, SOL_SOCKET, SO_MEMINFO_, info, &size) == 0)
-            sum += info[MEMINFO_DROPS];
-    }
+    for (uint32_t i = 0; i <= ports; i++)
+        sum += kernel_drops(outs[i].fd);
     return sum;
 }
 
@@ -396,8 +370,7 @@ static void report(void) {
            quantile(intervals, 0.5) / 100.0, quantile(intervals, 0.999) / 100.0, quantile(intervals, 1) / 100.0, over);
     printf("\"overdue\": %u, \"unanswered\": %u, \"answer_p50_ms\": %u, \"answer_p999_ms\": %u, \"answer_max_ms\": %u, ", overdue,
            unanswered, quantile(round_trips, 0.5), quantile(round_trips, 0.999), quantile(round_trips, 1));
-    printf("\"rss\": %ld, \"cpu\": %.3f}\n", use.ru_maxrss * 1024, use.ru_utime.tv_sec + use.ru_stime.tv_sec +
-           (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
+    printf("\"rss\": %ld, \"cpu\": %.3f}\n", use.ru_maxrss * 1024, cpu_seconds());
 }
 
 int main(int argc, char **argv) {
@@ -411,13 +384,7 @@ int main(int argc, char **argv) {
     crawler = parse_endpoint(argv[9]), stranger = parse_endpoint(argv[10]);
     double asks = atof(argv[11]), strange = atof(argv[12]);
     limit_ms = atoi(argv[13]);
-    if (atoi(argv[14]) >= 0) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(atoi(argv[14]), &set);
-        if (sched_setaffinity(0, sizeof set, &set) < 0)
-            die("cannot pin");
-    }
+    pin(atoi(argv[14]));
     int file = open(argv[1], O_RDONLY);
     ids = mmap(NULL, (size_t)n * 20, PROT_READ, MAP_SHARED, file, 0);
     targets = calloc(n, sizeof *targets);

@@ -11,29 +11,20 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../common/native.h"
 
 #define K 8
 #define CALL 64      /* datagrams a system call */
 #define QUERY 512    /* longest query read */
 #define ANSWER 512   /* room for a reply: 8 contacts of 26 bytes, and 200 of the rest */
 #define BUFFER (16 << 20)
-#define SO_MEMINFO_ 55
-#define MEMINFO_DROPS 8
 
 enum { FIND_NODE, GET_PEERS, PING, UNKNOWN };
 
@@ -62,11 +53,6 @@ static struct {
 static struct entry *entries;
 static size_t entry_room;
 
-static void die(const char *what) {
-    fprintf(stderr, "swarm: %s: %s\n", what, errno ? strerror(errno) : "not usable");
-    exit(1);
-}
-
 static struct network load(const char *name) {
     struct stat info;
     int fd = open(name, O_RDONLY);
@@ -91,15 +77,13 @@ static struct network load(const char *name) {
 }
 
 static int open_port(unsigned port) {
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), on = 1, size = BUFFER;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), on = 1;
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port)};
     if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) < 0)
         die("socket");
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
-        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    receive_buffer(fd, BUFFER);
+    send_buffer(fd, BUFFER);
     if (bind(fd, (struct sockaddr *)&name, sizeof name) < 0)
         die("cannot bind a port of the network");
     return fd;
@@ -359,14 +343,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     struct network net = load(argv[1]);
-    int cpu = atoi(argv[3]);
-    if (cpu >= 0) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(cpu, &set);
-        if (sched_setaffinity(0, sizeof set, &set) < 0)
-            die("cannot pin");
-    }
+    pin(atoi(argv[3]));
     struct pollfd polls[net.ports + 1];
     for (unsigned i = 0; i < net.ports; i++)
         polls[i] = (struct pollfd){open_port(net.port + i), POLLIN, 0};
@@ -380,23 +357,16 @@ int main(int argc, char **argv) {
             while ((polls[i].revents || over) && serve(&net, polls[i].fd, net.port + i) == CALL)
                 ;
     }
-    for (unsigned i = 0; i < net.ports; i++) {
-        uint32_t info[MEMINFO_DROPS + 1];
-        socklen_t size = sizeof info;
-        if (getsockopt(polls[i].fd, SOL_SOCKET, SO_MEMINFO_, info, &size) < 0)
-            die("cannot read the socket's drops");
-        count.dropped += info[MEMINFO_DROPS];
-    }
+    for (unsigned i = 0; i < net.ports; i++)
+        count.dropped += kernel_drops(polls[i].fd);
     FILE *log = fopen(argv[2], "wb");
     if (!log || fwrite(entries, sizeof *entries, count.received, log) != count.received || fclose(log))
         die(argv[2]);
-    struct rusage used;
-    getrusage(RUSAGE_SELF, &used);
     printf("{\"received\": %llu, \"answered\": %llu, \"silent\": %llu, \"foreign\": %llu, \"malformed\": %llu, "
            "\"failed\": %llu, \"dropped\": %llu, \"find_node\": %llu, \"get_peers\": %llu, \"ping\": %llu, "
            "\"cpu\": %.6f}\n",
            count.received, count.answered, count.silent, count.foreign, count.malformed, count.failed, count.dropped,
            count.methods[FIND_NODE], count.methods[GET_PEERS], count.methods[PING],
-           used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
+           cpu_seconds());
     return 0;
 }

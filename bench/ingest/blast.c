@@ -16,19 +16,12 @@
  */
 #define _GNU_SOURCE
 #include <endian.h>
-#include <errno.h>
 #include <netinet/in.h>
-#include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../common/native.h"
 
 #define HEADER 16
 #define PORTS 64 /* from which requesters send */
@@ -45,17 +38,6 @@ struct record {
     unsigned char *id, *key; /* NULL for none */
     uint32_t lookup;
 };
-
-static void die(const char *what) {
-    fprintf(stderr, "blast: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
 
 static uint64_t scramble(uint64_t z) { /* the finaliser of splitmix64: one to one */
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
@@ -104,14 +86,6 @@ static struct record *parse(unsigned char *data, size_t size, size_t *count) {
     return records;
 }
 
-static void pin(int cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
-    if (sched_setaffinity(0, sizeof set, &set) < 0)
-        die("cannot pin");
-}
-
 static struct record *records;
 static size_t count;
 static uint64_t lookups, sent;
@@ -158,8 +132,7 @@ int main(int argc, char **argv) {
     }
     lookups = strtoull(argv[2], NULL, 10);
     double rate = atof(argv[3]);
-    if (atoi(argv[4]) >= 0)
-        pin(atoi(argv[4]));
+    pin(atoi(argv[4]));
     size_t size;
     unsigned char *data = load(argv[1], &size);
     records = parse(data, size, &count);
@@ -188,10 +161,8 @@ int main(int argc, char **argv) {
             if (sent >= allowed)
                 nanosleep(&(struct timespec){0, 20000}, NULL);
         }
-        struct rusage use;
-        getrusage(RUSAGE_SELF, &use);
         printf("{\"sent\": %llu, \"seconds\": %.6f, \"cpu\": %.6f}\n", (unsigned long long)sent, now() - begin,
-               use.ru_utime.tv_sec + use.ru_stime.tv_sec + (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
+               cpu_seconds());
         fflush(stdout);
     }
     return 0;

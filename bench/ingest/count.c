@@ -7,52 +7,23 @@
  * (the kernel's), first and last (when datagrams came, seconds), cpu (seconds used).
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <netinet/in.h>
-#include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../common/native.h"
 
 #define ROWS 512 /* datagrams a system call, as montra */
 #define SLOT 2048
 #define EVENTS 512
 #define QUIET_MS 100
-#ifndef SO_MEMINFO
-#define SO_MEMINFO 55
-#endif
-#define MEMINFO_DROPS 8
-
-static void die(const char *what) {
-    fprintf(stderr, "count: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static double cpu_seconds(void) {
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
-    return use.ru_utime.tv_sec + use.ru_stime.tv_sec + (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
-}
 
 static int open_port(int port, int buffer) {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port)};
     if (fd < 0)
         die("socket");
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) < 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    receive_buffer(fd, buffer);
     if (bind(fd, (struct sockaddr *)&name, sizeof name) < 0)
         die("bind");
     return fd;
@@ -64,13 +35,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     int cpu = atoi(argv[2]), ports = argc - 3;
-    if (cpu >= 0) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(cpu, &set);
-        if (sched_setaffinity(0, sizeof set, &set) < 0)
-            die("cannot pin");
-    }
+    pin(cpu);
     int fds[ports + 1], waiting = epoll_create1(0);
     struct epoll_event events[EVENTS];
     fds[ports] = 0; /* standard input */
@@ -121,12 +86,8 @@ int main(int argc, char **argv) {
     }
     used = cpu_seconds() - used;
     uint64_t drops = 0;
-    for (int i = 0; i < ports; i++) {
-        uint32_t info[MEMINFO_DROPS + 1] = {0};
-        socklen_t size = sizeof info;
-        if (getsockopt(fds[i], SOL_SOCKET, SO_MEMINFO, info, &size) == 0)
-            drops += info[MEMINFO_DROPS];
-    }
+    for (int i = 0; i < ports; i++)
+        drops += kernel_drops(fds[i]);
     printf("{\"received\": %llu, \"drops\": %llu, \"first\": %.6f, \"last\": %.6f, \"cpu\": %.6f}\n",
            (unsigned long long)received, (unsigned long long)drops, first, last, used);
     return 0;
