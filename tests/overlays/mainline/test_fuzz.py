@@ -28,7 +28,7 @@ def mutate(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
     choice = max(0, rng.randrange(-4, 10))
     at, end = sorted((rng.randrange(len(data) + 1), rng.randrange(len(data) + 1)))
     if choice == 0:  # new contents, no new structure
-        for free in {parse(data).sender_id, parse(data).key} - {b""}:
+        for free in sorted({parse(data).sender_id, parse(data).key} - {b""}):
             data = data.replace(free, rng.choice((rng.randbytes(20), (rng.choice(PIECES) * 20)[:20])))
         return data
     if choice in (1, 2):  # bytes replaced
