@@ -76,7 +76,8 @@ def test_the_verb_reports_rounds_curves_evidence_and_goals(tmp_path: Path) -> No
     assert [len(curve["sizes"]) for curve in outcome["curves"]] == [2, 2, 2, 2]
     evidence = {name: value["median"] for name, value in outcome["figures"][EVIDENCE].items()}
     assert evidence["captures"] == pytest.approx(20_000, rel=0.1)
-    assert evidence["wall for a billion (s)"] >= evidence[WALL] * 1e9 / evidence["captures"]
+    # at least in proportion, but for rounding
+    assert evidence["wall for a billion (s)"] >= evidence[WALL] * 1e9 / evidence["captures"] * (1 - 1e-9)
     assert evidence["resident for a billion (MiB)"] > evidence[RESIDENT] > evidence[MEMORY]
     met = {goal["name"]: goal["met"] for goal in outcome["goals"]}
     assert met["evidence"] is False  # of 100 million
