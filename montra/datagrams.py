@@ -31,6 +31,11 @@ def ip_number(text: str) -> int:
     return int(ipaddress.IPv4Address(text))
 
 
+def runs_of(flat: NDArray[np.uint8], width: int) -> NDArray[np.void]:
+    """Return every run of `width` bytes of a flat buffer as one item, void[max(0, len(flat) - width + 1)]; no copy."""
+    return np.ndarray((max(len(flat) - width + 1, 0),), f"V{width}", flat, 0, (1,))
+
+
 class Datagram(NamedTuple):
     """One datagram to send: `local` is the index of the local (address, port) it leaves from."""
 

@@ -10,7 +10,7 @@ montra's code.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bench.attribute.truth import Sum, sum_of
 from bench.common.compiler import BenchError
 from zone_store.captures import Attachment, Captures, Kind
+from zone_store.keyspace.ids import take
 from zone_store.run.folder import Manifest
 from zone_store.run.writer import RunWriter
 
@@ -152,11 +153,11 @@ def _slices(shape: Shape, targets: _Targets, rng: np.random.Generator) -> Iterat
         begin = START_NS + ((first + np.sort(rng.random(count)) * count) / lookup_rate * SECOND).astype(np.int64)
         drawn, found = _lookups(begin, first, turns, targets, popular, rng)
         merged = Captures.concat([held, drawn], ID_BYTES)
-        merged = _take(merged, np.argsort(merged.time_ns, kind="stable"))
+        merged = merged.take(np.argsort(merged.time_ns, kind="stable"))
         # What the next slice's copies can precede is kept for it.
         final = int(np.searchsorted(merged.time_ns, begin[-1])) if first + count < total else len(merged)
-        yield _take(merged, np.arange(final)), found
-        held = _take(merged, np.arange(final, len(merged)))
+        yield merged.between(0, final), found
+        held = merged.between(final, len(merged))
 
 
 def _lookups(
@@ -208,8 +209,8 @@ def _lookups(
         (receivers[row, column] + 1).astype(np.uint32),
         source_ip[row],
         source_port[row],
-        _rows(requester, row),
-        _rows(keys, row),
+        take(requester, row),
+        take(keys, row),
         kind[row],
         flags[row],
         version[row],
@@ -249,15 +250,3 @@ def _requesters(turn: NDArray[np.int64]) -> NDArray[np.uint8]:
     words ^= words >> np.uint64(31)
     words *= np.uint64(0xBF58476D1CE4E5B9)
     return np.ascontiguousarray(words.view(np.uint8)[:, :ID_BYTES])
-
-
-def _rows(ids: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Return ids[rows], by whole items."""
-    return np.ascontiguousarray(ids).view(f"V{ID_BYTES}")[:, 0].take(rows).view(np.uint8).reshape(-1, ID_BYTES)
-
-
-def _take(captures: Captures, rows: NDArray[np.intp]) -> Captures:
-    columns = ((f.name, getattr(captures, f.name)) for f in fields(Captures))
-    return Captures(
-        **{name: _rows(column, rows) if column.ndim == 2 else column.take(rows) for name, column in columns}
-    )

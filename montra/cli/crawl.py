@@ -26,7 +26,6 @@ from montra.window.build import build_crawler, within_limits
 from montra.window.survey import Survey
 from montra.window.units import parse_size
 from zone_store.captures import CrawlRow
-from zone_store.keyspace.zone import Zone
 from zone_store.losses import meaning
 
 
@@ -69,7 +68,7 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
     """
     config = read_config(config_path, overrides, crawl_only=True)
     overlay = overlays.load(config.overlay)
-    zone = Zone.parse(config.zone, overlay.id_bytes * 8)
+    zone = config.parsed_zone()
     plan = config.plan(crawl_only=True)
     seed = config.seed or secrets.randbits(31) + 1
     config, notes = within_limits(config, crawl_only=True)

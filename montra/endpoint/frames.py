@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from montra.datagrams import Counters
+from montra.datagrams import Counters, runs_of
 from montra.endpoint.ring import FRAME_BYTES, NET_AT
 
 #: Beginning of the link header where it is Ethernet's, and of the two headers behind it.
@@ -180,7 +180,7 @@ def _sums_hold(flat: NDArray[np.uint8], udp_at: NDArray[np.intp], read: NDArray[
 def gather(flat: NDArray[np.uint8], at: NDArray[np.intp], width: int) -> NDArray[np.uint8]:
     """Return uint8[len(at), width], a copy of the bytes of `flat` from each of these places on, 0 beyond its end."""
     last = len(flat) - width
-    overlapping: NDArray[np.void] = np.ndarray((last + 1,), f"V{width}", flat, 0, (1,))
+    overlapping = runs_of(flat, width)
     if len(at) and int(at.max()) > last:
         beyond = np.flatnonzero(at > last)
         rows = overlapping[np.minimum(at, last)].view(np.uint8).reshape(len(at), width)

@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from montra.endpoint import packet_filter
 from montra.endpoint.errors import EndpointError
 
-#: Bytes of a frame: room for the kernel's header, the packet's headers and PAYLOAD_ROOM bytes of payload.
+#: Bytes of a frame: room for the kernel's header, the packet's headers and FRAME_BYTES - NET_AT - 28 bytes of payload.
 FRAME_BYTES = 4096
 #: Where the IP header of a packet begins in its frame, unless the link's header is longer than 16 bytes. So chosen that
 #: the payload of a packet without IP options begins at a cache line.
 NET_AT = 100
-PAYLOAD_ROOM = FRAME_BYTES - NET_AT - 28
 
 _SOL_PACKET = 263
 _PACKET_RX_RING = 5

@@ -30,13 +30,13 @@ class WorkerParts:
 def check_division(config: Config) -> None:
     """Raise ConfigError if the zone or the limits of a run cannot be divided over its workers."""
     if config.worker_count > 1:
-        Sectors(_zone(config), config.worker_count)
+        Sectors(config.parsed_zone(), config.worker_count)
         divide_limits(config.limits, config.worker_count)
 
 
 def build_parent(config: Config, seed: int) -> tuple[Parts, Relay]:
     """Return the machines of the crawling process; raises ConfigError."""
-    overlay, zone, plan = overlays.load(config.overlay), _zone(config), config.plan()
+    overlay, zone, plan = overlays.load(config.overlay), config.parsed_zone(), config.plan()
     config, notes = within_limits(config)
     check_division(config)
     crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
@@ -48,13 +48,9 @@ def build_parent(config: Config, seed: int) -> tuple[Parts, Relay]:
 
 def build_worker(config: Config, seed: int, slot: int, generation: int, places: Places) -> WorkerParts:
     """Return the machines of a worker; raises ConfigError. places: of a predecessor's monitors."""
-    overlay, zone = overlays.load(config.overlay), _zone(config)
+    overlay, zone = overlays.load(config.overlay), config.parsed_zone()
     config, _ = within_limits(config)
     share = share_of(config, zone, slot)
     rng = source_of_chance(seed, f"monitors/{slot}/{generation}")
     fleet = Fleet(overlay, share.sector, Heir(share.plan, places) if places else share.plan, rng, share.monitors)
     return WorkerParts(overlay, zone, share, NewsCrawler(), fleet)
-
-
-def _zone(config: Config) -> Zone:
-    return Zone.parse(config.zone, overlays.load(config.overlay).id_bytes * 8)

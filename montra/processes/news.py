@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from crawler.crawl import NEVER_NS
 from crawler.events import Event, NodeChanged, NodeFound, NodeGone, OwnView
 from montra.processes.messages import Changed, Found, Gone, News
 
-#: "No wake-up wanted", the largest int64.
-NEVER_NS = (1 << 63) - 1
 #: Probes that may wait for a parent that does not read.
 _MAX_PROBES = 10_000
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 
+from crawler.crawl import NEVER_NS
 from crawler.zone_crawler import KnownNode
 from montra.datagrams import Counters, Datagram, DatagramBatch
 from montra.monitors.fleet import FleetOutput
@@ -20,8 +21,6 @@ from montra.processes.messages import Changed, Found, Gone, News, Status, View
 from montra.processes.share import Sectors
 from zone_store.captures import Attachment, Captures
 
-#: "No wake-up wanted", the largest int64.
-NEVER_NS = (1 << 63) - 1
 #: Probes of one worker that may wait; the crawler takes them within a tick.
 _MAX_PROBES = 10_000
 #: Lost nodes whose worker is remembered, should they come back under another one's ID.

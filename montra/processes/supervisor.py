@@ -10,11 +10,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
+from crawler.crawl import NEVER_NS
+from crawler.settings import nanoseconds
 from zone_store.captures import Loss
 from zone_store.losses import PARTLY_RUNNING
-
-#: "No wake-up wanted", the largest int64.
-NEVER_NS = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ class Supervisor:
     def tick(self, now_ns: int) -> list[Start | Kill]:
         """Return what is to be done now; to be called every second at least."""
         actions: list[Start | Kill] = []
-        late_ns = now_ns - self._ticked_ns - _ns(1.0)
+        late_ns = now_ns - self._ticked_ns - nanoseconds(1.0)
         self._ticked_ns = now_ns
         if late_ns > 0:  # it was us who slept: what they said meanwhile is still to be read
             for one in self._slots:
@@ -113,7 +112,7 @@ class Supervisor:
             if one.phase is Phase.DOWN:
                 one.generation += 1
                 one.phase = Phase.STARTING
-                one.due_ns = now_ns + _ns(self._settings.start_s)
+                one.due_ns = now_ns + nanoseconds(self._settings.start_s)
                 actions.append(Start(slot, one.generation))
             elif one.phase in (Phase.STARTING, Phase.RUNNING):
                 said = "was not ready" if one.phase is Phase.STARTING else "gave no sign of life"
@@ -133,7 +132,7 @@ class Supervisor:
         if one.phase is not Phase.STARTING:
             return
         one.phase = Phase.RUNNING
-        one.due_ns = now_ns + _ns(self._settings.hung_s)
+        one.due_ns = now_ns + nanoseconds(self._settings.hung_s)
         one.durable_ns = now_ns
         self._close(now_ns, one)
 
@@ -141,7 +140,7 @@ class Supervisor:
         """A worker gave a sign of life; what it captured before `durable_ns` is on disk."""
         one = self._slots[slot]
         if one.phase is Phase.RUNNING:
-            one.due_ns = now_ns + _ns(self._settings.hung_s)
+            one.due_ns = now_ns + nanoseconds(self._settings.hung_s)
             one.durable_ns = max(one.durable_ns, min(durable_ns, now_ns))
 
     def died(self, now_ns: int, slot: int) -> None:
@@ -153,14 +152,14 @@ class Supervisor:
             one.alone_ns = one.durable_ns or self._begin_ns
         self.deaths += 1
         one.deaths.append(now_ns)
-        while one.deaths[0] < now_ns - _ns(self._settings.within_s):
+        while one.deaths[0] < now_ns - nanoseconds(self._settings.within_s):
             one.deaths.popleft()
         if len(one.deaths) > self._settings.most_deaths:
             one.phase = Phase.GIVEN_UP
             return
         rest_s = min(self._settings.first_rest_s * 2 ** (len(one.deaths) - 1), self._settings.longest_rest_s)
         one.phase = Phase.DOWN
-        one.due_ns = now_ns + _ns(rest_s)
+        one.due_ns = now_ns + nanoseconds(rest_s)
 
     def end(self, now_ns: int) -> None:
         """The window is over: who is still down stays so."""
@@ -176,7 +175,3 @@ class Supervisor:
         if one.alone_ns >= 0:
             self._losses.append(Loss(PARTLY_RUNNING, one.alone_ns, max(now_ns, one.alone_ns), 1))
             one.alone_ns = -1
-
-
-def _ns(seconds: float) -> int:
-    return round(seconds * 1e9)

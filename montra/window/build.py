@@ -105,7 +105,7 @@ def build_crawler(
 def build(config: Config, seed: int) -> Parts:
     """Return the machines of a window; raises ConfigError if no bootstrap node's name resolves."""
     overlay = overlays.load(config.overlay)
-    zone = Zone.parse(config.zone, overlay.id_bytes * 8)
+    zone = config.parsed_zone()
     plan = config.plan()
     config, notes = within_limits(config)
     crawler = build_crawler(config, overlay, zone, seed, plan.is_own)

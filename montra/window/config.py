@@ -124,6 +124,10 @@ class Config:
             return min(len(os.sched_getaffinity(0)), len(self.plan().ports))
         return self.processes.workers
 
+    def parsed_zone(self) -> Zone:
+        """Return the zone, of the overlay's ID length; raises ZoneError, and KeyError for an unknown overlay."""
+        return Zone.parse(self.zone, overlays.load(self.overlay).id_bytes * 8)
+
     def plan(self, *, crawl_only: bool = False) -> AddressPlan:
         """Return the address plan, `crawl_only` one without monitors; raises PlanError."""
         monitors = None if crawl_only else list(self.addresses.monitors)
@@ -170,9 +174,8 @@ def validate(config: Config, *, crawl_only: bool = False) -> None:
     if config.overlay not in overlays.OVERLAYS:
         problems.append(f"overlay {config.overlay!r} is unknown; known: {', '.join(sorted(overlays.OVERLAYS))}")
     else:
-        bits = overlays.load(config.overlay).id_bytes * 8
         try:
-            Zone.parse(config.zone, bits)
+            config.parsed_zone()
         except ZoneError as error:
             problems.append(f"zone: {error}")
     _try(problems, "duration", parse_duration, config.duration)

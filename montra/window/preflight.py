@@ -16,12 +16,10 @@ from montra.endpoint.errors import EndpointError
 from montra.endpoint.host import HostFacts
 from montra.endpoint.plan import AddressPlan
 from montra.endpoint.sockets import open_sockets
-from montra.overlays import base as overlays
 from montra.window.build import CRAWL_SHARE, INTRODUCTION_SHARE, resolve, within_limits
 from montra.window.config import Config
 from montra.window.kernel import LOOKUPS_PER_NODE_S, Check, kernel_checks, room
 from montra.window.units import parse_size
-from zone_store.keyspace.zone import Zone
 
 #: Nodes of the public Mainline DHT, about (2026); what a zone's share of it is compared with.
 MAINLINE_NODES = 10_000_000
@@ -195,7 +193,7 @@ def _responsible(config: Config, public: bool) -> Iterator[Check]:
 def preflight(config: Config, facts: HostFacts) -> list[Check]:
     """Return all findings for a validated configuration on this host."""
     plan = config.plan()
-    share = Zone.parse(config.zone, overlays.load(config.overlay).id_bytes * 8).share
+    share = config.parsed_zone().share
     bootstrap, public = _bootstrap(config)
     return [
         *_addresses(plan, config),

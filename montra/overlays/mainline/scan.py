@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from montra.datagrams import DatagramBatch
+from montra.datagrams import DatagramBatch, runs_of
 from montra.overlays.base import Scan, version_number
 from montra.overlays.mainline import messages
 from montra.overlays.mainline.layouts import LONGEST, NO_LAYOUT, LayoutTable, ports
@@ -113,5 +113,4 @@ def _payloads(batch: DatagramBatch, rows: NDArray[np.intp]) -> Iterator[tuple[in
 
 def _strings(flat: NDArray[np.uint8], at: NDArray[np.intp], length: int) -> NDArray[np.uint8]:
     """Return uint8[len(at), length]: the bytes of `flat` from each of these places on."""
-    overlapping: NDArray[np.void] = np.ndarray((max(len(flat) - length + 1, 0),), f"V{length}", flat, 0, (1,))
-    return overlapping[at].view(np.uint8).reshape(len(at), length)
+    return runs_of(flat, length)[at].view(np.uint8).reshape(len(at), length)
