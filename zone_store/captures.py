@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,7 +192,9 @@ class Lookups:
     destination uint32 (attachment number of the closest monitor that received a copy); closest uint32 (attachment
     number of the closest target attached at time_ns); rank uint16 (of the destination among attached targets by XOR
     distance to the key, 0 = closest); margin float32 (log2 of runner-up's distance over the destination's, among
-    monitors that received a copy; inf with one copy); maintenance uint8 (Maintenance).
+    monitors that received a copy; inf with one copy); maintenance uint8 (Maintenance); inferred uint32 (attachment
+    number of the most probable true destination, a bare target's included); confidence float32 (the probability, in
+    [0, 1], that it is right).
     """
 
     time_ns: NDArray[np.int64]
@@ -210,15 +213,17 @@ class Lookups:
     rank: NDArray[np.uint16]
     margin: NDArray[np.float32]
     maintenance: NDArray[np.uint8]
+    inferred: NDArray[np.uint32]
+    confidence: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.time_ns)
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Lookups:
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
         """Return the table of these rows (indices or a mask)."""
         at = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.intp, copy=False)
-        return Lookups(*(take(getattr(self, f.name), at) for f in fields(self)))
+        return type(self)(*(take(getattr(self, f.name), at) for f in fields(self)))
 
-    def between(self, start: int, stop: int) -> Lookups:
+    def between(self, start: int, stop: int) -> Self:
         """Return the table of the rows from `start` to before `stop`, as views."""
-        return Lookups(*(getattr(self, f.name)[start:stop] for f in fields(self)))
+        return type(self)(*(getattr(self, f.name)[start:stop] for f in fields(self)))

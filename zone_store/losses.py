@@ -75,6 +75,7 @@ _NAMES = {
     "monitor_bad_address": Meaning(_NOISE, "nodes left out because nobody can have their address"),
     "monitor_outside_zone": Meaning(_NOISE, "nodes left out because their ID is not in the zone"),
     "monitor_unstable_id": Meaning(_COVERAGE, "targets given up because they change their ID all the time"),
+    "monitor_bare_full": Meaning(_COVERAGE, "targets of a thin fleet left out because it knows as many as it may"),
     "monitor_waiting_full": Meaning(
         _COVERAGE, "times a target was refused because too many were waiting for a monitor"
     ),
@@ -88,12 +89,25 @@ _NAMES = {
     "monitor_moved": Meaning(_COVERAGE, "monitors that had to start anew at another address"),
     "monitor_blackout": Meaning(_COVERAGE, "queries left unanswered at a time when no target at all was heard"),
     "monitor_idle_local": Meaning(_NOISE, "datagrams to addresses of ours where no monitor is"),
+    "monitor_stranger_other": Meaning(_NOISE, "datagrams of strangers to monitors that are no lookup"),
+    "monitor_stranger_reply_too_long": Meaning(
+        _NOISE, "replies to strangers left out because they would have been longer than the query"
+    ),
+    "monitor_stranger_no_spare": Meaning(_NOISE, "replies to strangers left out because no address was free for them"),
+    "monitor_stranger_claims_full": Meaning(
+        _NOISE, "lookups of strangers that got no token because too many others had one"
+    ),
+    "monitor_stranger_bad_token": Meaning(_NOISE, "announces of strangers whose token is none of ours"),
     "monitor_late_target": Meaning(_NOISE, "packets of targets to a monitor that had ended"),
     "monitor_target_limited": Meaning(_NOISE, "packets of targets left unread because they send too many"),
     "monitor_unmatched_reply": Meaning(_NOISE, "replies of targets that match no query of ours"),
     "monitor_foreign_id_query": Meaning(_NOISE, "queries from a target's address under another ID, not believed"),
     "monitor_feed_dropped": Meaning(_COVERAGE, "news of nodes that a worker read too slowly; it is told again later"),
     "monitor_probes_dropped": Meaning(_COVERAGE, "visibility checks that workers asked for faster than can be made"),
+    "canary_query_ignored": Meaning(_NOISE, "queries sent to our canaries, which answer none"),
+    "canary_unmatched_reply": Meaning(_NOISE, "replies to our canaries that match no query of theirs, or come late"),
+    "canary_busy": Meaning(_COVERAGE, "canary lookups not made because too many were under way"),
+    "canary_log_full": Meaning(_COVERAGE, "canary lookups not kept because their file is as large as it may be"),
     "attribution_unknown_attachment": Meaning(_DATA, "copies in the store whose monitor is not among the run's"),
     NOT_RUNNING: Meaning(_DATA, "gaps in the window: times in which the instrument did not run"),
     PARTLY_RUNNING: Meaning(_COVERAGE, "times in which a part of the run, so perhaps of the zone, did not run"),
@@ -112,7 +126,7 @@ _FAMILIES = {
     "receive_": Meaning(_NOISE, "errors reported by the kernel while receiving ({})"),
     "crawl_malformed_": Meaning(_NOISE, "datagrams to the crawler that are no message of the overlay ({})"),
     "monitor_malformed_": Meaning(_NOISE, "datagrams to monitors that are no message of the overlay ({})"),
-    "monitor_stranger_": Meaning(_NOISE, "datagrams of strangers to monitors that are no lookup ({})"),
+    "reply_limited_": Meaning(_NOISE, "replies to strangers left out because of a limit ({})"),
 }
 
 

@@ -131,6 +131,8 @@ def test_two_requesters_of_one_key_are_two_lookups_with_the_closest_receiver_as_
         # B is 0x0008 from the key, C is 0x4018.
         "margin": pytest.approx(math.log2(0x4018 / 0x0008)),
         "maintenance": Maintenance.NODE_ID,  # of two bytes the key shares the first with B
+        "inferred": 2,
+        "confidence": pytest.approx(0.998),
     }
     assert (second["source_ip"], second["destination"], second["closest"], second["rank"]) == (BOB[0], 1, 2, 1)
     assert (second["copies"], second["packets"], second["margin"]) == (1, 1, math.inf)
@@ -301,6 +303,11 @@ def test_no_captures_give_no_lookups() -> None:
     assert lookups_of(MemoryRun([Row(1, 1, A)], [])) == []
 
 
+def observed(found: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return the rows without what is inferred (test_attribution_inference)."""
+    return [{name: row[name] for name in row if name not in ("inferred", "confidence")} for row in found]
+
+
 def oracle(rows: list[Row], targets: list[Attachment], span: int, longest: int) -> list[dict[str, object]]:
     """Attribute copy by copy, in plain Python."""
     open_: dict[tuple[object, ...], list[Row]] = {}
@@ -405,7 +412,12 @@ def test_the_stream_agrees_with_the_oracle_whatever_the_batches(
     expected = oracle(rows, targets, span, longest)
     memory = MemoryRun(rows, targets, batch_rows=batch_rows)
     options = {"span_ns": span, "longest_ns": longest, "refresh_bits": 14}
-    assert lookups_of(memory, step_rows, **options) == expected
+    found = lookups_of(memory, step_rows, **options)
+    assert observed(found) == expected
+    assert found == lookups_of(MemoryRun(rows, targets), **options)
+    for row in found:
+        assert row["inferred"] in {target.number for target in targets}
+        assert 0 <= row["confidence"] <= 1  # type: ignore[operator]
 
 
 @settings(max_examples=200, deadline=None)
@@ -424,4 +436,4 @@ def test_a_long_series_of_one_asker_is_cut_at_the_same_copies_whatever_the_steps
         rows.append(Row(time, number, A))
     memory = MemoryRun(rows, THREE, batch_rows=1)
     found = lookups_of(memory, step_rows, span_ns=span, longest_ns=longest, refresh_bits=14)
-    assert found == oracle(rows, THREE, span, longest)
+    assert observed(found) == oracle(rows, THREE, span, longest)

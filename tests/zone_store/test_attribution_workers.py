@@ -72,7 +72,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, count: int) -> LookupSummary:
     with RunReader(folder) as reader:
-        return attribute_into(folder, reader, span_ns=SPAN_NS, refresh_bits=96, own_ips={7}, workers=count)
+        return attribute_into(
+            folder, reader, span_ns=SPAN_NS, refresh_bits=96, own_ips={7}, contact_bits={0: 24}, workers=count
+        )
 
 
 def stored(folder: Path) -> bytes:

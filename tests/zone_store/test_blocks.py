@@ -85,6 +85,8 @@ def lookups(draw: st.DrawFn) -> Lookups:
         rank=column(draw, n, np.uint16),
         margin=np.array(margins, np.float32),
         maintenance=column(draw, n, np.uint8),
+        inferred=base.attachment,
+        confidence=np.array(margins, np.float32),
     )
 
 
@@ -265,7 +267,7 @@ def test_a_frame_that_lies_about_its_size_is_refused() -> None:
 
 
 def test_lookups_are_not_captures() -> None:
-    with pytest.raises(BlockError, match="block of table 1, not 2"):
+    with pytest.raises(BlockError, match="block of table 1, not 3"):
         decode_lookups(encode_captures(some(3, 3)))
 
 

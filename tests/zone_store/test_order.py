@@ -37,6 +37,7 @@ def test_agrees_with_a_sorted_list(seed: int, different: int) -> None:
                 assert ids.take_from(key, most) == [slot for _, slot in plain[at : at + most]]
                 del plain[at : at + most]
             assert len(ids) == len(plain)
+            assert ids.ids().tobytes() == b"".join(held for held, _ in plain)
             at = bisect_left(plain, (key, -1))
             slots, distances = ids.around(key, 5)
             left, right = plain[max(0, at - 5) : at], plain[at : at + 5]

@@ -241,6 +241,8 @@ def some_lookups(n: int) -> Lookups:
         np.zeros(n, np.uint16),
         np.full(n, np.inf, np.float32),
         np.zeros(n, np.uint8),
+        np.ones(n, np.uint32),
+        np.ones(n, np.float32),
     )
 
 

@@ -61,6 +61,22 @@ class Attached:
         by_time = np.argsort(row, kind="stable")
         return closest, self._rank(times, row[by_time], low[by_time], high[by_time])
 
+    def nearest(self, times: NDArray[np.int64], keys: NDArray[np.uint8], count: int) -> NDArray[np.intp]:
+        """Return the rows intp[n, count] of the targets of the stretch nearest to each key, nearest first.
+
+        -1 for one that is not attached at the lookup's time, and where there are no more.
+        """
+        rows = np.full((len(times), count), -1, np.intp)
+        if not len(self._rows):
+            return rows
+        order = np.argsort(keyspace.words(keys)[0])
+        keys, times = keyspace.take(keys, order), times[order]
+        around = self._index.neighbourhood(keys, count)
+        for wanted in range(min(count, len(self._rows))):
+            at = self._index.index.select(keys, wanted, around)
+            rows[order, wanted] = np.where(self._there(at, times), self._rows[at], -1)
+        return rows
+
     def _there(self, at: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.bool_]:
         there: NDArray[np.bool_] = (self._begin_ns[at] <= times) & (self._end_ns[at] > times)
         return there

@@ -11,13 +11,15 @@ the sizes of the reader's batches nor those of the steps change the result.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from zone_store.attribution.destination import lookups_of
+from zone_store.attribution.chances import LAB, Chances
+from zone_store.attribution.destination import Draft, lookups_of
 from zone_store.attribution.groups import Groups
+from zone_store.attribution.infer import Inference
 from zone_store.attribution.maintenance import Marks, NodeIds, mark
 from zone_store.attribution.stream import OpenGroups, Waiting
 from zone_store.attribution.targets import Targets
@@ -33,10 +35,11 @@ A client that asks again and again (aria2 without peers, every minute) would oth
 of Mainline are ten minutes: longer than any one lookup, shorter than the common 15 minutes from announce to announce.
 """
 
-RULE = 2
+RULE = 3
 """Version of the rules by which copies become lookups and lookups are marked; raised whenever they change.
 
-2: long series are cut at the same copies whatever the steps; keys that are node IDs are marked.
+2: long series are cut at the same copies whatever the steps; keys that are node IDs are marked. 3: the destination is
+inferred, too; targets without a monitor count.
 """
 
 STEP_ROWS = 1 << 18
@@ -71,6 +74,8 @@ class Rules(NamedTuple):
     own_ips: frozenset[int]
     longest_ns: int | None = None
     step_rows: int = STEP_ROWS
+    contact_bits: tuple[tuple[int, int], ...] = ()
+    chances: Chances = LAB
 
 
 def attribute(
@@ -79,6 +84,8 @@ def attribute(
     span_ns: int,
     refresh_bits: int,
     own_ips: Collection[int] = (),
+    contact_bits: Mapping[int, int] | None = None,
+    chances: Chances = LAB,
     longest_ns: int | None = None,
     step_rows: int = STEP_ROWS,
     dropped: dict[str, int] | None = None,
@@ -86,11 +93,14 @@ def attribute(
     """Yield all lookups of a run, sorted by (time_ns, source_ip, source_port, key, kind), in tables of any length.
 
     span_ns: longest gap between copies of one lookup (`overlay.lookup_span_ns`); refresh_bits: as of the overlay;
-    own_ips: host-order addresses that are ours, whose traffic is marked; longest_ns: longest lookup, LONGEST_SPANS
+    own_ips: host-order addresses that are ours, whose traffic is marked; contact_bits: leading bits of addresses of
+    which a client takes one contact only into a lookup, by the first two bytes of its version; chances: what is assumed
+    of the network (`inference`); longest_ns: longest lookup, LONGEST_SPANS
     spans if None; step_rows: least number of copies to work on at once; dropped: gets counts of copies left out, by
     name. Raises RunError for damage in the store and for captures that are not in time order.
     """
-    rules = Rules(span_ns, refresh_bits, frozenset(own_ips), longest_ns, step_rows)
+    contacts = tuple(sorted((contact_bits or {}).items()))
+    rules = Rules(span_ns, refresh_bits, frozenset(own_ips), longest_ns, step_rows, contacts, chances)
     targets = Targets(reader.each_attachment(), reader.manifest.id_bytes)
     return attribute_rows(reader.manifest, reader.captures(), targets, rules, {} if dropped is None else dropped)
 
@@ -102,6 +112,7 @@ def attribute_rows(
     longest_ns = LONGEST_SPANS * rules.span_ns if rules.longest_ns is None else rules.longest_ns
     open_groups = OpenGroups(targets, rules.span_ns, longest_ns, manifest.id_bytes)
     waiting = Waiting()
+    inference = Inference(targets, dict(rules.contact_bits), rules.chances)
     marks = Marks(
         zone=Zone.parse(manifest.zone, manifest.id_bits),
         refresh_bits=rules.refresh_bits,
@@ -112,8 +123,8 @@ def attribute_rows(
     def due(groups: Groups) -> Iterator[Lookups]:
         waiting.add(lookups_of(groups, targets))
         for ready in waiting.take_before(open_groups.earliest_ns):
-            _complete(ready, targets, marks)
-            yield ready
+            _complete(ready, targets, marks, inference)
+            yield ready.finished()
 
     pending: list[Captures] = []
     rows = 0
@@ -130,9 +141,14 @@ def attribute_rows(
         dropped[UNKNOWN_ATTACHMENT] = dropped.get(UNKNOWN_ATTACHMENT, 0) + open_groups.unknown
 
 
-def _complete(lookups: Lookups, targets: Targets, marks: Marks) -> None:
-    """Fill in what needs the other targets: closest, rank and maintenance."""
-    rows = targets.rows_of(lookups.destination).astype(np.intp)
-    lookups.closest, rank = targets.place(lookups.time_ns, lookups.key, keyspace.take(targets.ids, rows))
-    lookups.rank = np.minimum(rank, np.iinfo(np.uint16).max).astype(np.uint16)
-    lookups.maintenance = mark(lookups, keyspace.take(targets.monitor_ids, rows), marks)
+def _complete(draft: Draft, targets: Targets, marks: Marks, inference: Inference) -> None:
+    """Fill in what needs the other targets: closest, rank, the inferred destination, and maintenance."""
+    rows = draft.heard[:, 0].astype(np.intp)
+    for part, attached in targets.stretches(draft.time_ns):
+        piece = draft.between(part.start, part.stop)
+        closest, rank = attached.place(piece.time_ns, piece.key, keyspace.take(targets.ids, rows[part]))
+        draft.closest[part] = np.where(closest >= 0, targets.number[closest], 0)
+        draft.rank[part] = np.minimum(rank, np.iinfo(np.uint16).max).astype(np.uint16)
+        inference.fill(piece, attached)
+        draft.inferred[part], draft.confidence[part] = piece.inferred, piece.confidence
+    draft.maintenance = mark(draft, keyspace.take(targets.monitor_ids, rows), marks)

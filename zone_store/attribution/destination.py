@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -13,21 +14,38 @@ from zone_store.attribution.words import fraction, settle_ties
 from zone_store.captures import Lookups
 from zone_store.keyspace import ids as keyspace
 
+HEARD = 8
+"""Of the monitors that got a copy the nearest so many are kept for inference: a lookup ends with eight nodes."""
+
+
+@dataclass(slots=True)
+class Draft(Lookups):
+    """Lookups without what needs the other targets: closest, rank, maintenance, inferred and confidence are zero.
+
+    heard int32[n, HEARD]: rows in `Targets` of the monitors that got a copy, nearest first, -1 where there are no more.
+    """
+
+    heard: NDArray[np.int32]
+
+    def finished(self) -> Lookups:
+        """Return the lookups alone."""
+        return Lookups(*(getattr(self, f.name) for f in fields(Lookups)))
+
 
 class _Reached(NamedTuple):
-    """For each of g groups: destination and runner-up (rows in `Targets`, -1 without one), and distinct monitors."""
+    """For each of g groups: the nearest monitors (as `Draft.heard`), and how many distinct ones."""
 
-    destination: NDArray[np.int32]
-    runner_up: NDArray[np.int32]
+    heard: NDArray[np.int32]
     copies: NDArray[np.intp]
 
 
-def lookups_of(groups: Groups, targets: Targets) -> Lookups:
-    """Return complete groups as lookups by time_ns; closest, rank and maintenance are left at zero, see `placed`."""
+def lookups_of(groups: Groups, targets: Targets) -> Draft:
+    """Return complete groups as drafts of lookups, by time_ns."""
     groups = _by_beginning(groups)
     reached = _reached(groups, targets)
+    destination = targets.number[reached.heard[:, 0]]
     nothing = np.zeros(len(groups), np.uint8)
-    return Lookups(
+    return Draft(
         time_ns=groups.begin_ns,
         last_ns=groups.last_ns,
         source_ip=(groups.address >> np.uint64(32)).astype(np.uint32),
@@ -39,11 +57,14 @@ def lookups_of(groups: Groups, targets: Targets) -> Lookups:
         version=groups.version,
         copies=np.minimum(reached.copies, np.iinfo(np.uint16).max).astype(np.uint16),
         packets=groups.packets,
-        destination=targets.number[reached.destination],
+        destination=destination,
         closest=nothing.astype(np.uint32),
         rank=nothing.astype(np.uint16),
         margin=_margin(groups.key, reached, targets),
         maintenance=nothing,
+        inferred=nothing.astype(np.uint32),
+        confidence=nothing.astype(np.float32),
+        heard=reached.heard,
     )
 
 
@@ -70,8 +91,7 @@ def _reached(groups: Groups, targets: Targets) -> _Reached:
     owner, target = groups.owner, groups.target
     key_words = keyspace.words(groups.key)
     if not len(owner):
-        none = np.empty(0, np.int32)
-        return _Reached(none, none, np.empty(0, np.intp))
+        return _Reached(np.empty((0, HEARD), np.int32), np.empty(0, np.intp))
     distance = targets.word[target] ^ key_words[0][owner]
     # One sort: the group's number in as many of the top bits as it needs, then what fits of the distance.
     bits = np.uint64(len(groups).bit_length())
@@ -89,20 +109,23 @@ def _reached(groups: Groups, targets: Targets) -> _Reached:
     first_of = np.flatnonzero(new_group | np.append(True, identity[1:] != identity[:-1]))
     first = np.flatnonzero(new_group[first_of])
     copies = np.diff(np.append(first, len(first_of)))
-    second = np.minimum(first + 1, len(first_of) - 1)
-    runner_up = np.where(copies > 1, target[first_of[second]], np.int32(-1))
-    return _Reached(target[first_of[first]], runner_up, copies)
+    heard = np.full((len(first), HEARD), -1, np.int32)
+    place = np.arange(len(first_of)) - np.repeat(first, copies)
+    kept = np.flatnonzero(place < HEARD)
+    heard[np.repeat(np.arange(len(first)), copies)[kept], place[kept]] = target[first_of[kept]]
+    return _Reached(heard, copies)
 
 
 def _margin(keys: NDArray[np.uint8], reached: _Reached, targets: Targets) -> NDArray[np.float32]:
     """Return log2 of the runner-up's distance over the destination's, float32[g]; inf without a runner-up."""
     margin = np.full(len(keys), np.inf, np.float32)
-    several = np.flatnonzero(reached.runner_up >= 0)
+    several = np.flatnonzero(reached.heard[:, 1] >= 0)
     keys = keyspace.take(keys, several)
 
-    def distance(rows: NDArray[np.int32]) -> NDArray[np.float64]:
-        return fraction(keyspace.distance(keyspace.take(targets.ids, rows[several].astype(np.intp)), keys))
+    def distance(place: int) -> NDArray[np.float64]:
+        rows = reached.heard[several, place].astype(np.intp)
+        return fraction(keyspace.distance(keyspace.take(targets.ids, rows), keys))
 
     with np.errstate(divide="ignore"):  # the key may be the destination's very ID: inf
-        margin[several] = np.log2(distance(reached.runner_up) / distance(reached.destination))
+        margin[several] = np.log2(distance(1) / distance(0))
     return margin

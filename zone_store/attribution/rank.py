@@ -50,6 +50,16 @@ class NearerIndex:
         high = np.searchsorted(self._word, word | rest, "right")
         return Around(shared, low.astype(np.int64), high.astype(np.int64))
 
+    def neighbourhood(self, keys: NDArray[np.uint8], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return low, high int64[M]: rows low..high-1 share leading bits with each key, about 2 to 4 times `count`."""
+        first, last = self._ids[:1], self._ids[-1:]
+        common = int(keyspace.common_prefix_lengths(first, last)[0])
+        bits = min(common + max(0, (len(self._ids) // (2 * count)).bit_length() - 1), _WORD_BITS - 1)
+        word = keyspace.words(keys)[0]
+        rest = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(bits)
+        low = np.searchsorted(self._word, word & ~rest, "left")
+        return low.astype(np.int64), np.searchsorted(self._word, word | rest, "right").astype(np.int64)
+
     def nearer(self, keys: NDArray[np.uint8], ids: NDArray[np.uint8], around: Around) -> Ranges:
         """Return, for each row of keys, ids uint8[M, L], the ranges of IDs strictly nearer to the key than its ID.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +12,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from zone_store.attribution.attribute import RULE, Rules, Source, attribute_rows
+from zone_store.attribution.attribute import RULE, Rules, attribute_rows
+from zone_store.attribution.chances import LAB, Chances
+from zone_store.attribution.infer import Inference
+from zone_store.attribution.learn import SAMPLE, learned, tally_of
 from zone_store.attribution.stream import concat
 from zone_store.attribution.targets import Targets
-from zone_store.attribution.workers import attribute_by_workers
-from zone_store.captures import Kind, Lookups, Maintenance
+from zone_store.attribution.workers import attribute_by_workers, share_of
+from zone_store.captures import Captures, Kind, Lookups, Maintenance
 from zone_store.run import environment
 from zone_store.run.blocks import encode_lookups
 from zone_store.run.folder import LOOKUP_STORE, LookupsMade, RunError
+from zone_store.run.reader import RunReader
 
 BLOCK_ROWS = 4096
 COMMIT_BLOCKS = 64
@@ -74,11 +78,13 @@ class LookupSummary:
 
 def attribute_into(
     folder: Path,
-    reader: Source,
+    reader: RunReader,
     *,
     span_ns: int,
     refresh_bits: int,
     own_ips: Collection[int] = (),
+    contact_bits: Mapping[int, int] | None = None,
+    chances: Chances = LAB,
     workers: int = 1,
 ) -> LookupSummary:
     """Attribute a run and write its lookups, with how they were made; parameters as of `attribute`, raises RunError.
@@ -87,8 +93,10 @@ def attribute_into(
     run that is not sealed takes one: others would see it at another moment.
     """
     dropped: dict[str, int] = {}
-    rules = Rules(span_ns, refresh_bits, frozenset(own_ips))
+    contacts = tuple(sorted((contact_bits or {}).items()))
+    rules = Rules(span_ns, refresh_bits, frozenset(own_ips), contact_bits=contacts, chances=chances)
     targets = Targets(reader.each_attachment(), reader.manifest.id_bytes)
+    rules = rules._replace(chances=_learned(reader, targets, rules))
     if workers > 1 and reader.manifest.sealed:
         lookups = attribute_by_workers(folder, targets, rules, workers, dropped)
     else:
@@ -98,6 +106,15 @@ def attribute_into(
     # Closed here at once, whatever happens: its end is the workers' end.
     with closing(lookups):
         return write_lookups(folder, lookups, made)
+
+
+def _learned(reader: RunReader, targets: Targets, rules: Rules) -> Chances:
+    """Return the chances of a run, learned from some of its lookups; raises RunError."""
+    shares = -(-reader.totals().get("captures", 0) // SAMPLE)
+    sample = reader.captures(keep=None if shares <= 1 else lambda block: share_of(block, shares) == 0)
+    inference = Inference(targets, dict(rules.contact_bits), rules.chances)
+    captures = Captures.concat(list(sample), reader.manifest.id_bytes)
+    return learned(rules.chances, tally_of(captures, targets, inference, rules.span_ns))
 
 
 def write_lookups(folder: Path, lookups: Iterable[Lookups], made: LookupsMade = UNTOLD) -> LookupSummary:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zone_store.attribution.destination import Draft
 from zone_store.attribution.groups import Groups, addresses, join
 from zone_store.attribution.targets import Targets
 from zone_store.captures import Captures, Lookups
@@ -26,6 +27,9 @@ MOST = 1 << 18
 
 _EACH = 1 << 10
 _NO_TIMES = np.empty(0, np.int64)
+
+
+Table = TypeVar("Table", bound=Lookups)
 
 
 class OpenGroups:
@@ -84,14 +88,14 @@ class Waiting:
     """Lookups that are complete but not yet due, because one that began earlier may still come."""
 
     def __init__(self) -> None:
-        self._parts: list[Lookups] = []
+        self._parts: list[Draft] = []
 
-    def add(self, lookups: Lookups) -> None:
+    def add(self, lookups: Draft) -> None:
         """Take complete lookups by rising time_ns."""
         if len(lookups):
             self._parts.append(lookups)
 
-    def take_before(self, time_ns: int) -> Iterator[Lookups]:
+    def take_before(self, time_ns: int) -> Iterator[Draft]:
         """Yield the lookups that began before a time, sorted by (time_ns, source_ip, source_port, key, kind).
 
         In tables of about MOST rows at most, and never with the same time in two of them.
@@ -107,7 +111,7 @@ class Waiting:
             until_ns = int(sample[MOST // _EACH]) + 1 if len(sample) > MOST // _EACH else time_ns
             yield in_order(concat(self._split_off(until_ns)))
 
-    def _split_off(self, time_ns: int) -> list[Lookups]:
+    def _split_off(self, time_ns: int) -> list[Draft]:
         due, kept = [], []
         for part in self._parts:
             count = int(np.searchsorted(part.time_ns, time_ns))
@@ -119,7 +123,7 @@ class Waiting:
         return due
 
 
-def in_order(lookups: Lookups) -> Lookups:
+def in_order(lookups: Table) -> Table:
     """Return lookups sorted by (time_ns, source_ip, source_port, key, kind)."""
     order = np.argsort(lookups.time_ns, kind="stable")
     time = lookups.time_ns[order]
@@ -134,9 +138,10 @@ def in_order(lookups: Lookups) -> Lookups:
     return lookups.take(order)
 
 
-def concat(parts: list[Lookups]) -> Lookups:
+def concat(parts: list[Table]) -> Table:
     """Return one table of all parts (at least one), in order."""
     if len(parts) == 1:
         return parts[0]
-    columns: list[NDArray[Any]] = [np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Lookups)]
-    return Lookups(*columns)
+    kind = type(parts[0])
+    columns: list[NDArray[Any]] = [np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(kind)]
+    return kind(*columns)

@@ -88,6 +88,13 @@ class IdOrder:
 
         int64[n] and int16[n]: the next holder on a side is 1 away; whoever holds the ID itself is on the right.
         """
+        left, right = self.beside(holder_id, window)
+        order, distances = _farthest_first(len(left), len(right))
+        left += right
+        return np.array(left, np.int64)[order], distances
+
+    def beside(self, holder_id: bytes, window: int) -> tuple[array[int], array[int]]:
+        """Return the slots of up to `window` neighbours before an ID, and of as many from it on, both in order."""
         number, place = self._find(holder_id, -1)
         left, right = array("i"), array("i")
         if number < len(self._blocks):
@@ -100,9 +107,7 @@ class IdOrder:
         while len(left) < window and before >= 0:
             left = self._blocks[before][-(window - len(left)) :] + left
             before -= 1
-        order, distances = _farthest_first(len(left), len(right))
-        left += right
-        return np.array(left, np.int64)[order], distances
+        return left, right
 
     def _replace(self, begin: int, end: int, blocks: list[array[int]]) -> None:
         """Put blocks, none of them empty, in the place of others."""
@@ -113,6 +118,14 @@ class IdOrder:
         """Return the ID that held a slot last."""
         at = slot * self._id_bytes
         return self._ids[at : at + self._id_bytes].tobytes()
+
+    def ids(self) -> NDArray[np.uint8]:
+        """Return the IDs of all holders in ascending order, uint8[n, L]; a copy."""
+        if not self._count:
+            return np.zeros((0, self._id_bytes), np.uint8)
+        slots = np.concatenate([np.frombuffer(block, np.int32) for block in self._blocks])
+        ids: NDArray[np.uint8] = np.frombuffer(self._ids, np.uint8).reshape(-1, self._id_bytes)[slots]
+        return ids
 
     def _find(self, holder_id: bytes, slot: int) -> tuple[int, int]:
         """Return block and place of the first holder not before (ID, slot); one block too far if there is none."""

@@ -31,13 +31,15 @@ class Table:
     """The columns of one kind of block.
 
     columns: name -> dtype, None for IDs (rows of uint8), in the order of the dataclass's fields; forms: of those that
-    are not written as values; shared: those that all copies of one lookup share, which are written once for them.
+    are not written as values; shared: those that all copies of one lookup share, which are written once for them;
+    former: numbers of the table in earlier versions, with other columns.
     """
 
     number: int
     columns: Mapping[str, str | None]
     forms: Mapping[str, Form] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
+    former: frozenset[int] = frozenset()
 
     def id_bytes(self, source: Captures | Lookups) -> int:
         """Return the length of IDs of a table that fits these columns; raises BlockError for one that does not."""
@@ -56,6 +58,8 @@ class Table:
 
     def check(self, number: int, family: int, rows: int, id_bytes: int) -> None:
         """Raise BlockError unless these are the header of one of this table's blocks."""
+        if number in self.former:
+            raise BlockError("written by an older version; analyze the run again")
         if number != self.number:
             raise BlockError(f"block of table {number}, not {self.number}")
         if family != FAMILY_IPV4:
@@ -81,8 +85,9 @@ CAPTURES = Table(
     {"time_ns": Form.STEPS},
     frozenset({"source_ip", "source_port", "requester_id", "key", "kind", "flags", "version", "port"}),
 )
+#: 2 had no inferred destination.
 LOOKUPS = Table(
-    2,
+    3,
     {
         "time_ns": "<i8",
         "last_ns": "<i8",
@@ -100,6 +105,9 @@ LOOKUPS = Table(
         "rank": "<u2",
         "margin": "<f4",
         "maintenance": "|u1",
+        "inferred": "<u4",
+        "confidence": "<f4",
     },
     {"time_ns": Form.STEPS, "last_ns": Form.SINCE_TIME},
+    former=frozenset({2}),
 )

@@ -1,7 +1,7 @@
 """Capture and lookup blocks: tens of thousands of rows as one msgpack array, schema version first.
 
 Written in schema 2 (`blocks_schema2`); blocks of schema 1 (`blocks_schema1`) are still read. Both begin with schema,
-table (1 = captures, 2 = lookups), address family (4 = IPv4), rows and length of IDs.
+table (1 = captures, 3 = lookups), address family (4 = IPv4), rows and length of IDs.
 
 The same rows always give the same bytes with the same version of the zstd library, which a run's manifest names.
 Decoding checks everything it uses: no bytes make it raise anything but BlockError, or allocate more than `MAX_ROWS`

@@ -6,6 +6,7 @@
     capture.lmdb/   captures, targets, crawls, ledger; never touched again once sealed
     lookups.lmdb/   made from it by attribution, at any later time
     status.csv, log.jsonl
+    canaries.jsonl  lookups of our own, if the run made any
     SHA256SUMS      made by sealing, in the form of `sha256sum -c`
 """
 
@@ -31,6 +32,7 @@ CAPTURE_STORE = "capture.lmdb"
 LOOKUP_STORE = "lookups.lmdb"
 STATUS = "status.csv"
 LOG = "log.jsonl"
+CANARIES = "canaries.jsonl"
 SUMS = "SHA256SUMS"
 
 _OVERLAY_NAME = re.compile(r"[a-z0-9]+")

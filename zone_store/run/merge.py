@@ -15,6 +15,7 @@ import numpy as np
 from zone_store.captures import Captures, Loss
 from zone_store.keyspace.zone import Zone, ZoneError
 from zone_store.losses import NOT_RUNNING, PARTLY_RUNNING
+from zone_store.run.canaries import merge_canaries
 from zone_store.run.folder import CONFIG, Manifest, RunError, create_run
 from zone_store.run.intervals import complement, union
 from zone_store.run.numbering import Numbering, write_attachments
@@ -59,6 +60,7 @@ def _write(readers: Sequence[RunReader], target: Path, manifest: Manifest) -> No
         for captures in _in_time_order(readers, renumber):
             writer.captures(captures)
             writer.drain()  # the sources wait for the disk: nothing may overflow
+        merge_canaries([reader.folder for reader in readers], target)
         writer.seal(manifest.end_ns, "merged")
 
 

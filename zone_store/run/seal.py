@@ -11,18 +11,18 @@ from pathlib import Path
 import msgspec
 
 from zone_store.run import folder as run_folder
-from zone_store.run.folder import CAPTURE_STORE, CONFIG, LOG, MANIFEST, STATUS, SUMS, Manifest, RunError
+from zone_store.run.folder import CANARIES, CAPTURE_STORE, CONFIG, LOG, MANIFEST, STATUS, SUMS, Manifest, RunError
 
 STORE_FILE = f"{CAPTURE_STORE}/data.mdb"
 #: Files a sealed run must have, and those it has when the run wrote them.
 REQUIRED = (MANIFEST, CONFIG, STORE_FILE)
-_OPTIONAL = (STATUS, LOG)
+_OPTIONAL = (STATUS, LOG, CANARIES)
 
 
 def seal_folder(folder: Path, manifest: Manifest) -> Manifest:
     """Write SHA256SUMS and the sealed manifest, which is returned; raises RunError, and then the run is not sealed.
 
-    The store must be closed and status.csv and log.jsonl complete: no sealed file changes any more.
+    The store must be closed and status.csv, log.jsonl and canaries.jsonl complete: no sealed file changes any more.
     """
     sealed = msgspec.structs.replace(manifest, sealed=True)
     content = run_folder.manifest_bytes(sealed)

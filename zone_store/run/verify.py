@@ -20,6 +20,7 @@ from lmdb.verify import verify as walk_pages
 
 from zone_store.captures import Captures
 from zone_store.run.blocks import BlockError, decode_captures
+from zone_store.run.canaries import read_canaries
 from zone_store.run.folder import (
     CAPTURE_STORE,
     LOOKUP_STORE,
@@ -52,6 +53,7 @@ class VerifyReport:
     crawls: int = 0
     blocks: int = 0
     lookups: int = 0
+    canaries: int = 0
     sealed: bool = False
     live: bool = False
     more_problems: int = 0
@@ -86,6 +88,7 @@ def verify(folder: Path) -> VerifyReport:
             if reader is not None:
                 with reader:
                     _check_rows(report, reader, manifest)
+                    _tried(report, lambda: _count_canaries(report, folder))
                     if (folder / LOOKUP_STORE).exists():
                         _check_lookups(report, reader)
     finally:
@@ -140,6 +143,11 @@ def _check_sums(report: VerifyReport, folder: Path) -> None:
                 report.problem(f"{name} is not what was sealed: its SHA-256 differs")
         except OSError as error:
             report.problem(f"{name} cannot be read: {error.strerror}")
+
+
+def _count_canaries(report: VerifyReport, folder: Path) -> None:
+    for _ in read_canaries(folder):
+        report.canaries += 1
 
 
 def _quiet_lock(folder: Path) -> int | None:
