@@ -45,6 +45,12 @@ class Datagram(NamedTuple):
     payload: bytes
 
 
+class StrangerReply(Datagram):
+    """A reply to a lookup of somebody who is no target: a class of its own at the limits, sent at once or never."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
 class DatagramBatch:
     """`n` received datagrams. Row i holds `buffer[i, :length[i]]`.

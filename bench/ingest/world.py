@@ -44,10 +44,11 @@ class World:
     node_port: int
 
 
-def build(monitors: int, port: int, ports: int) -> World:
+def build(monitors: int, port: int, ports: int, replies: str = "paper") -> World:
     """Return a fleet without monitors and an address plan with room for so many, on so many ports from `port` on.
 
-    The crawler's port is the one below, the nodes' the one behind. Raises BenchError if that many have no room.
+    replies: what strangers get, a mode of [replies]; the receivers are compared in silence. The crawler's port is the
+    one below, the nodes' the one behind. Raises BenchError if that many have no room.
     """
     each = -(-monitors // (SUBNETS * ports))
     if each > _HOSTS or monitors > MOST_MONITORS:
@@ -68,7 +69,8 @@ def build(monitors: int, port: int, ports: int) -> World:
         max_probes_per_s=1e6,
         view_every_s=1e9,
     )
-    return World(overlay, plan, Fleet(overlay, ZONE, plan, Random(1), settings), port + ports)
+    courtesy = overlay.courtesy(overlay.reply_table(replies, {}), b"benchmark")
+    return World(overlay, plan, Fleet(overlay, ZONE, plan, Random(1), settings, courtesy), port + ports)
 
 
 def node_ids(monitors: int) -> dict[int, bytes]:

@@ -89,13 +89,21 @@ class DriverSettings:
 class Driver:
     """Drives one machine on the sockets of a plan, for one run.
 
+    beside: another driver of this process, whose limits (not those of the settings) and counters are this one's too.
     counters: all drops and refusals of the endpoint by name, and what was received and sent.
     """
 
     def __init__(
-        self, plan: AddressPlan, sockets: Sockets, machine: Machine, settings: DriverSettings, clock: AnchoredClock
+        self,
+        plan: AddressPlan,
+        sockets: Sockets,
+        machine: Machine,
+        settings: DriverSettings,
+        clock: AnchoredClock,
+        beside: Driver | None = None,
     ) -> None:
-        self.counters = Counters()
+        self.counters: Counters = Counters() if beside is None else beside.counters
+        self._limits: Limits = Limits(settings.limits) if beside is None else beside._limits
         self._machine = machine
         self._rows = settings.batch_rows
         self._batches = settings.batches_per_wake
@@ -103,9 +111,11 @@ class Driver:
         self._clock = clock
         self._intake = open_intake(plan, sockets, settings.batch_rows, self.counters)
         self._rest_below = self._intake.rest_below if settings.gather_s > 0 else 0
-        self._outlet = Outlet(plan, sockets, settings.batch_rows, self.counters)
+        self._sending = Counters()  # of this driver alone, until `_send` adds them to all
+        self._refused = 0
+        self._outlet = Outlet(plan, sockets, settings.batch_rows, self._sending)
         self._outbox = Outbox(
-            Limits(settings.limits),
+            self._limits,
             settings.blocklist,
             settings.max_wait_s,
             settings.max_waiting,
@@ -134,11 +144,10 @@ class Driver:
     def crawl_unsent(self) -> int:
         """Return how many of the crawler's queries never left so far (fits `ZoneCrawler.unsent`).
 
-        Exact for what the limits refused. What the kernel refused (send_*) counts whoever sent it: that is either rare
-        or the state of the link, which concerns the crawler too.
+        Exact for what the limits refused. What the kernel refused (send_*) counts whatever this driver sent: that is
+        either rare or the state of the link, which concerns the crawler too.
         """
-        refused = sum(n for name, n in self.counters.counts.items() if name.startswith("send_"))
-        return self._outbox.crawl_unsent + refused
+        return self._outbox.crawl_unsent + self._refused
 
     def wake(self) -> None:
         """Ask the machine again when it is due: something else than time or a datagram may have changed that."""
@@ -235,6 +244,9 @@ class Driver:
         fresh = not self._unsent
         sending = self._outbox.ready(now_ns) if fresh else self._unsent
         self._unsent = self._outlet.send(sending)
+        sent = self._sending.take()
+        self._refused += sum(count for name, count in sent.items() if name.startswith("send_"))
+        self.counters.merge(sent.items())
         if fresh or len(self._unsent) < len(sending):
             self._progress_ns = now_ns
         elif now_ns - self._progress_ns >= _RESEND_FOR_NS:
@@ -242,6 +254,7 @@ class Driver:
 
     def _give_up_unsent(self, name: str) -> None:
         self.counters.add(name, len(self._unsent))
+        self._refused += len(self._unsent)
         self._unsent = []
 
     def _arm(self) -> None:

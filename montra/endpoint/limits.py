@@ -1,4 +1,4 @@
-"""How fast we may send: token buckets for everything, for each target and for each /24.
+"""How fast we may send: token buckets for everything, for each target and for each /24; others for strangers.
 
 A bucket is one integer, the "theoretical arrival time" of the generic cell rate algorithm (ITU-T I.371, annex A), which
 admits exactly what a token bucket of the same rate and burst admits. A bucket that is full again is forgotten.
@@ -42,14 +42,22 @@ class LimitSettings:
 
     total: all datagrams; target: to one (ip, port), far below the 50 in 10 s after which libtorrent blocks a source
     (dos_blocker); subnet: to one /24. scheduled_share: of `total`, what may go to crawling, introducing and keeping
-    alive; the rest is kept free for answers, which must not wait behind a crawl. Raises ValueError unless
-    0 < scheduled_share <= 1.
+    alive; the rest is kept free for answers, which must not wait behind a crawl.
+
+    Replies to strangers pass none of these gates, so that whoever asks us much, or forges who asks, takes nothing from
+    the rest. replies: all of them; requester: to one (ip, port); to one /24 as many as `subnet` says. Each is caused by
+    a query that is no shorter. requester lets the copies of a lookup be answered at once, and stays below the 50 in
+    10 s even where all monitors have one IP.
+
+    Raises ValueError unless 0 < scheduled_share <= 1.
     """
 
     total: Rate = field(default=Rate(2000, 500))
     target: Rate = field(default=Rate(4, 16))
     subnet: Rate = field(default=Rate(40, 80))
     scheduled_share: float = 0.75
+    replies: Rate = field(default=Rate(10_000, 2_500))
+    requester: Rate = field(default=Rate(1, 32))
 
     @property
     def scheduled_per_s(self) -> float:
@@ -103,7 +111,10 @@ class Limits:
     def __init__(self, settings: LimitSettings) -> None:
         share, total = settings.scheduled_share, settings.total
         scheduled = Rate(settings.scheduled_per_s, max(1, int(share * total.burst)))
-        self._buckets = tuple(Buckets(rate) for rate in (settings.target, settings.subnet, scheduled, total))
+        rates = (settings.target, settings.subnet, scheduled, total)
+        strangers = (settings.requester, settings.subnet, settings.replies)
+        self._buckets = tuple(map(Buckets, rates))
+        self._requester, self._requester_subnet, self._replies = map(Buckets, strangers)
 
     def gates(self, datagram: Datagram, answer: bool) -> tuple[Gate, ...]:
         """Return the gates of a datagram. What the crawler sends is never an answer."""
@@ -111,6 +122,20 @@ class Limits:
         if answer and local != CRAWLER:
             return (0, ip << 16 | port), (1, ip >> 8), _TOTAL
         return (0, ip << 16 | port), (1, ip >> 8), _SCHEDULED, _TOTAL
+
+    def refuse_reply(self, now_ns: int, ip: int, port: int) -> str:
+        """Take the tokens of a reply to a stranger; or return the name of the limit that does not let it out now."""
+        requester, subnet = ip << 16 | port, ip >> 8
+        if self._requester.next_ns(requester) > now_ns:
+            return "requester"
+        if self._requester_subnet.next_ns(subnet) > now_ns:
+            return "subnet"
+        if self._replies.next_ns(0) > now_ns:
+            return "total"
+        self._requester.take(now_ns, requester)
+        self._requester_subnet.take(now_ns, subnet)
+        self._replies.take(now_ns, 0)
+        return ""
 
     def next_ns(self, gate: Gate) -> int:
         """Return the time from which a gate is open."""
@@ -130,4 +155,4 @@ class Limits:
 
     def __len__(self) -> int:
         """Return the buckets in memory."""
-        return sum(map(len, self._buckets))
+        return sum(map(len, (*self._buckets, self._requester, self._requester_subnet, self._replies)))

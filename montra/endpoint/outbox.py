@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from heapq import heappop, heappush
 
-from montra.datagrams import Counters, Datagram
+from montra.datagrams import Counters, Datagram, StrangerReply
 from montra.endpoint.blocklist import Blocklist
 from montra.endpoint.limits import Gate, Limits
 from montra.endpoint.plan import CRAWLER
@@ -48,10 +48,13 @@ class Outbox:
     crawl that uses up its part of the total never keeps them waiting, and has places of its own, so that a crawl that
     fills the queue never has them refused. Every datagram offered is returned by `ready`, or waits (`len`), or is
     counted: blocklisted, outbox_full, rate_limited_target, rate_limited_subnet, rate_limited_total (waited in vain),
-    outbox_discarded.
+    outbox_discarded. Replies to strangers have limits of their own and do not wait for them: reply_limited_requester,
+    reply_limited_subnet, reply_limited_total (not let out at once), reply_limited_outbox (too many between two `ready`,
+    or the run is over).
 
     max_wait_s: how long a datagram waits; crawl_wait_s: the same for the crawler's. max_waiting: scheduled datagrams
-    kept; max_answers: answers kept. crawl_unsent: datagrams of the crawler refused or given up so far.
+    kept; max_answers: answers kept; max_replies: replies to strangers taken between two `ready`. crawl_unsent:
+    datagrams of the crawler refused or given up so far.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Outbox:
         *,
         crawl_wait_s: float = 1.0,
         max_answers: int = 2000,
+        max_replies: int = 16_384,
     ) -> None:
         self.crawl_unsent = 0
         self._limits = limits
@@ -73,9 +77,12 @@ class Outbox:
         self._wait_ns = {_Kind.ANSWER: wait_ns, _Kind.SCHEDULED: wait_ns, _Kind.CRAWL: crawl_wait_ns}
         self._max_waiting = max_waiting
         self._max_answers = max_answers
+        self._max_replies = max_replies
         self._counters = counters
         self._fresh: list[tuple[int, Datagram, _Kind]] = []  # offered since the last `ready`, with the time
         self._fresh_answers = 0
+        self._replies: list[StrangerReply] = []  # offered since the last `ready`
+        self._replies_ns = NEVER_NS  # when the first was
         # by sequence number, the oldest first, which is the first to expire of its kind
         self._waiting: dict[_Kind, OrderedDict[int, _Waiting]] = {kind: OrderedDict() for kind in _Kind}
         # heaps of (sequence number, kind); the first of a line waits, behind it may be some that have expired
@@ -84,17 +91,20 @@ class Outbox:
         self._sequence = 0
 
     def __len__(self) -> int:
-        return len(self._fresh) + sum(map(len, self._waiting.values()))
+        return len(self._fresh) + len(self._replies) + sum(map(len, self._waiting.values()))
 
     def offer(self, now_ns: int, datagrams: Iterable[Datagram], answers: bool = False) -> None:
         """Take datagrams to send. `answers`: they answer what just came in (the crawler's never count as such)."""
         held = self._fresh_answers + len(self._waiting[_Kind.ANSWER])
-        room_for_answers, room = self._max_answers - held, self._max_waiting - (len(self) - held)
+        room_for_answers = self._max_answers - held
+        room = self._max_waiting - (len(self) - len(self._replies) - held)
         other = _Kind.ANSWER if answers else _Kind.SCHEDULED
         for datagram in datagrams:
             kind = _CRAWL if datagram.local == CRAWLER else other
             if self._blocks and datagram.ip in self._blocklist:
                 self._counters.add("blocklisted")
+            elif type(datagram) is StrangerReply:
+                self._offer_reply(now_ns, datagram)
             elif (room_for_answers if kind is _ANSWER else room) <= 0:
                 self._counters.add("outbox_full")
                 self.crawl_unsent += kind is _CRAWL
@@ -105,6 +115,14 @@ class Outbox:
             else:
                 self._fresh.append((now_ns, datagram, kind))
                 room -= 1
+
+    def _offer_reply(self, now_ns: int, reply: StrangerReply) -> None:
+        if len(self._replies) >= self._max_replies:
+            self._counters.add("reply_limited_outbox")
+            return
+        if not self._replies:
+            self._replies_ns = now_ns
+        self._replies.append(reply)
 
     def ready(self, now_ns: int) -> list[Datagram]:
         """Return what may be sent now, and count what has waited too long."""
@@ -126,13 +144,24 @@ class Outbox:
                 self._stand(shut, self._sequence, kind)
         self._fresh.clear()
         self._fresh_answers = 0
+        self._let_out_replies(now_ns, out)
         return out
+
+    def _let_out_replies(self, now_ns: int, out: list[Datagram]) -> None:
+        for reply in self._replies:
+            refused = self._limits.refuse_reply(now_ns, reply.ip, reply.port)
+            if refused:
+                self._counters.add(f"reply_limited_{refused}")
+            else:
+                out.append(reply)
+        self._replies.clear()
+        self._replies_ns = NEVER_NS
 
     def due(self) -> int:
         """Return when `ready` should be called next; NEVER_NS if nothing waits."""
-        due = NEVER_NS
+        due = self._replies_ns
         if self._fresh:
-            due = self._fresh[0][0]
+            due = min(due, self._fresh[0][0])
         for waiting in self._waiting.values():
             if waiting:
                 due = min(due, self._wakes[0][0], next(iter(waiting.values())).expires_ns)
@@ -140,6 +169,9 @@ class Outbox:
 
     def discard(self) -> None:
         """Give up all that waits, counted as outbox_discarded: the run is over."""
+        self._counters.add("reply_limited_outbox", len(self._replies))
+        self._replies.clear()
+        self._replies_ns = NEVER_NS
         self._counters.add("outbox_discarded", len(self))
         self._fresh.clear()
         self._fresh_answers = 0

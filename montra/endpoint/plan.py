@@ -92,6 +92,10 @@ class AddressPlan:
         """Tell whether an address is the crawler's or any monitor pair, held or not."""
         return (ip, port) == self.crawler or (port in self.ports and ip in self.ips)
 
+    def are_own(self, ip: NDArray[np.uint32], port: NDArray[np.uint16]) -> NDArray[np.bool_]:
+        """Tell bool[n] which addresses are the crawler's or any monitor pair, held or not."""
+        return self.locals_of(ip, port) >= 0
+
     def locals_of(self, ip: NDArray[np.uint32], port: NDArray[np.uint16]) -> NDArray[np.int32]:
         """Return int32[n], the locals of addresses ip uint32[n], port uint16[n]; -1 where it is none of ours."""
         rank = self.ips.ranks(ip)
@@ -136,11 +140,12 @@ class AddressPlan:
             "ports": len(self.ports),
             "right_low": low,
             "right_high": high,
-            "crawler_group_shared": self._shares_group(self.crawler[0]),
+            "crawler_group_shared": self.shares_group(self.crawler[0]),
             "note": note,
         }
 
-    def _shares_group(self, ip: int) -> bool:
+    def shares_group(self, ip: int) -> bool:
+        """Tell whether an address lies in a /24 of monitors."""
         first = ip & ~255
         return bool(((self.ips.starts <= first + 255) & (self.ips.ends >= first)).any())
 

@@ -1,4 +1,4 @@
-"""Which nodes get a monitor: exclusions, each counted, and the memory of addresses that had one."""
+"""Which nodes get a monitor: exclusions, each counted, a thin fleet's choice, and the memory of who had one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from montra.datagrams import Counters
 from montra.monitors.pool import AddressPool
 from montra.monitors.roster import Target, address_key
 from montra.monitors.settings import FleetSettings
+from montra.monitors.thinning import Thinning
 from montra.monitors.waiting import WaitingList
 
 
@@ -22,17 +23,26 @@ class Region(Protocol):
 
 class Admission:
     """Lets nodes wait for a monitor or counts why not:
-    own_address, bad_address, outside_zone, unstable_id, waiting_full.
+    own_address, bad_address, outside_zone, unstable_id, waiting_full; in a thin fleet also bare, sybil, bare_full.
 
-    Both memories are bounded by `max_monitors`; the oldest is forgotten first (of the silent ones: silent_forgotten).
+    thinning: the targets of a thin fleet, None where each gets a monitor. Both memories are bounded by `max_monitors`;
+    the oldest is forgotten first (of the silent ones: silent_forgotten).
     """
 
-    def __init__(self, zone: Region, pool: AddressPool, settings: FleetSettings, counters: Counters) -> None:
+    def __init__(
+        self,
+        zone: Region,
+        pool: AddressPool,
+        settings: FleetSettings,
+        counters: Counters,
+        thinning: Thinning | None = None,
+    ) -> None:
         self.waiting = WaitingList(settings.attach_rate, max(settings.max_waiting, settings.max_monitors))
         self._zone = zone
         self._pool = pool
         self._settings = settings
         self._counters = counters
+        self._thinning = thinning
         self._unstable: dict[int, None] = {}  # addresses that changed their ID too often
         # given up, with the time of peace for them; the crawl may see them again without calling them new
         self._silent: dict[int, tuple[Target, int]] = {}
@@ -40,8 +50,9 @@ class Admission:
     def meet(self, now_ns: int, target: Target) -> None:
         """A node answers at this address, which has no monitor."""
         known = self.waiting.get(target.ip, target.port)
-        if known is None or known.node_id != target.node_id:
-            self.forget(target.ip, target.port)
+        known_id = known.node_id if known else self._bare(target.ip, target.port)
+        if known_id is None or known_id != target.node_id:
+            self.forget(now_ns, target.ip, target.port, "changed_id")
             self._admit(now_ns, target)
 
     def change(self, now_ns: int, target: Target, node_id: bytes) -> None:
@@ -53,14 +64,35 @@ class Admission:
             self._unstable[target.address] = None
         self._admit(now_ns, target)
 
-    def forget(self, ip: int, port: int, node_id: bytes = b"") -> None:
-        """Drop who waits or was silent at this address; given an ID, only the node with that ID."""
+    def forget(self, now_ns: int, ip: int, port: int, reason: str, node_id: bytes = b"") -> None:
+        """Drop who waits, is bare or was silent at this address; given an ID, only the node with that ID."""
         address = address_key(ip, port)
         waiting, silent = self.waiting.get(ip, port), self._silent.get(address)
         if waiting and node_id in (b"", waiting.node_id):
             self.waiting.discard(ip, port)
         if silent and node_id in (b"", silent[0].node_id):
             del self._silent[address]
+        self.vacate(now_ns, ip, port, reason, node_id)
+
+    def vacate(self, now_ns: int, ip: int, port: int, reason: str, node_id: bytes = b"") -> None:
+        """The target at this address is none any more, monitored or bare: a neighbour may be promoted."""
+        if self._thinning is not None:
+            self._choose(now_ns, self._thinning.leave(now_ns, ip, port, reason, node_id))
+
+    def judge(self, now_ns: int, ip: int, port: int, hidden: bool) -> None:
+        """The monitored target at this address keeps its monitor hidden, or does not: see `Thinning.judge`."""
+        if self._thinning is not None:
+            self._choose(now_ns, self._thinning.judge(now_ns, ip, port, hidden))
+
+    def tick(self, now_ns: int) -> None:
+        """Do what is due, see `Thinning.tick`."""
+        if self._thinning is not None:
+            self._choose(now_ns, self._thinning.tick(now_ns))
+
+    def due_ns(self) -> int:
+        """Return when `tick`, or the taking of those who wait, has something to do next; NEVER for never."""
+        due_ns = self.waiting.due_ns()
+        return due_ns if self._thinning is None else min(due_ns, self._thinning.due_ns())
 
     def silent(self, target: Target, retry_ns: int) -> None:
         """Remember a target given up as silent; it gets no other try before `retry_ns`."""
@@ -76,7 +108,7 @@ class Admission:
         ID (b"") only the first kind is known.
         """
         address = address_key(ip, port)
-        if self.waiting.get(ip, port) or address in self._unstable:
+        if self.waiting.get(ip, port) or address in self._unstable or self._bare(ip, port) is not None:
             return
         known, retry_ns = self._silent.get(address, (None, 0))
         if known and node_id in (b"", known.node_id):
@@ -97,6 +129,29 @@ class Admission:
             refusal = "outside_zone"
         elif target.address in self._unstable:
             refusal = "unstable_id"
+        elif self._thinning is not None:
+            refusal = self._thin(now_ns, self._thinning, target)
         elif not self.waiting.add(now_ns, target):
             refusal = "waiting_full"
         self._counters.add(refusal or "found")
+
+    def _thin(self, now_ns: int, thinning: Thinning, target: Target) -> str:
+        """Take a target into a thin fleet; returns why not, or "bare", or "" if it waits for a monitor."""
+        if thinning.at_ip(target.ip) >= self._settings.max_ids_per_ip:
+            return "sybil"
+        chosen = thinning.arrive(target)
+        if chosen is None:
+            return "bare_full"
+        self._choose(now_ns, chosen)
+        return "" if self.waiting.get(target.ip, target.port) else "bare"
+
+    def _choose(self, now_ns: int, chosen: list[Target]) -> None:
+        """Let targets of a thin fleet wait for a monitor."""
+        refused = [target for target in chosen if not self.waiting.add(now_ns, target)]
+        if refused and self._thinning is not None:
+            self._thinning.refused(refused)
+            self._counters.add("waiting_full", len(refused))
+
+    def _bare(self, ip: int, port: int) -> bytes | None:
+        """Return the ID of the bare target at this address, where nobody waits or has a monitor."""
+        return self._thinning.id_at(ip, port) if self._thinning is not None else None

@@ -2,40 +2,46 @@
 
 The crawl says who is there (`found`, `changed`, `gone`) and what they hand out (`own_view`); the endpoint hands in
 what arrived (`feed`) and calls `tick` when `due`. The parts decide: admission, who gets a monitor; timetable, when
-each speaks; dialogue, what it answers (its own target, nobody else); visibility, whether it is handed out. Lookups of
-strangers become captures by array operations alone.
+each speaks; dialogue, what it answers to its own target; visibility, whether it is handed out; strangers, who else gets
+a reply. Lookups of strangers become captures, and are replied to, by array operations alone.
 
-Counters. Nodes: found, own_address, bad_address, outside_zone, unstable_id, waiting_full, sybil; refused for now, they
-wait: max_monitors, pool_exhausted; forgotten: silent_forgotten. Received: captured, captured_from_target, late (of
-those: for a monitor that lingers), idle_local (no monitor there), stranger_other, late_target, target_limited,
-malformed_*, unmatched_reply, foreign_id_query, replies, error_replies, target_queries (not answered), answered_queries.
-Sent: introductions, greetings, keep_alives. Life: attached, accepted, visible_by_reply, visible_by_view, not_visible,
-dropped, visible_gaps_merged, probes, no_other_address, blackout (rounds held against nobody), gone_ignored, and how
-attachments ended: changed_id, moved, silent, gone, sealed.
+Counters. Nodes: found, own_address, bad_address, outside_zone, unstable_id, waiting_full, sybil; in a thin fleet also
+bare, promoted, bare_full; refused for now, they wait: max_monitors, pool_exhausted; forgotten: silent_forgotten.
+Received: captured, captured_from_target, late (of those: for a monitor that lingers), idle_local (no monitor there),
+stranger_other, late_target, target_limited, malformed_*, unmatched_reply, foreign_id_query, replies, error_replies,
+target_queries (not answered), answered_queries. Sent: introductions, greetings, keep_alives, and see `strangers`. Life:
+attached, accepted, visible_by_reply, visible_by_view, not_visible, dropped, visible_gaps_merged, probes,
+no_other_address, blackout (rounds held against nobody), gone_ignored, and how attachments ended: changed_id, moved,
+silent, gone, sealed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from heapq import merge
 from random import Random
 
 import numpy as np
+from numpy.typing import NDArray
 
 from montra.datagrams import Counters, Datagram, DatagramBatch
 from montra.monitors.admission import Admission, Region
 from montra.monitors.capture import capture
 from montra.monitors.dialogue import Dialogue
+from montra.monitors.nearness import Nearness
 from montra.monitors.pool import AddressPool
 from montra.monitors.probes import Probes
 from montra.monitors.roster import Roster, Target
 from montra.monitors.settings import FleetSettings, nanoseconds
+from montra.monitors.strangers import Strangers
 from montra.monitors.table import IDLE, LINGERING, State, beside
+from montra.monitors.thinning import Thinning
 from montra.monitors.timetable import Timetable
 from montra.monitors.visibility import Visibility
 from montra.monitors.wheel import Rows
-from montra.overlays.base import Overlay, Scan, version_number
+from montra.overlays.base import Courtesy, Overlay, Scan, version_number
 from zone_store.captures import Attachment, Captures, Kind
 
 
@@ -48,10 +54,20 @@ class FleetOutput:
 
 
 class Fleet:
-    """All monitors of one window. Every method takes the time; nothing is sent but what `feed` and `tick` return."""
+    """All monitors of one window. Every method takes the time; nothing is sent but what `feed` and `tick` return.
+
+    expected: IDs of targets that had a monitor in a fleet which this one replaces; a thin fleet gives them one again.
+    """
 
     def __init__(
-        self, overlay: Overlay, zone: Region, pool: AddressPool, rng: Random, settings: FleetSettings | None = None
+        self,
+        overlay: Overlay,
+        zone: Region,
+        pool: AddressPool,
+        rng: Random,
+        settings: FleetSettings | None = None,
+        courtesy: Courtesy | None = None,
+        expected: Iterable[bytes] = (),
     ) -> None:
         self.settings = settings or FleetSettings()
         self.counters = Counters()
@@ -63,7 +79,13 @@ class Fleet:
         self._probes = Probes(self._roster.table, self.settings.max_probes_per_s)
         self._visibility = Visibility(self._roster, self._timetable, self.settings, self.counters)
         self._dialogue = Dialogue(overlay, self._roster, self._timetable, self._visibility, self.counters)
-        self._admission = Admission(zone, pool, self.settings, self.counters)
+        every, known = self.settings.every, self.settings.every * self.settings.max_monitors
+        patience_ns = nanoseconds(self.settings.patience_s)
+        thinning = Thinning(every, known, self._roster.next_number, expected, patience_ns) if every > 1 else None
+        self._thinning = thinning
+        nearness = Nearness(self._known)
+        self._strangers = Strangers(overlay, courtesy, pool, nearness, self.counters) if courtesy is not None else None
+        self._admission = Admission(zone, pool, self.settings, self.counters, self._thinning)
         self._waiting = self._admission.waiting
 
     # What the crawl says
@@ -85,7 +107,7 @@ class Fleet:
         row = self._roster.row_of(ip, port)
         if row >= 0 and self._roster.table.target(row) == old_id:
             self._end(now_ns, row, "changed_id")
-        self._admission.forget(ip, port, old_id)
+        self._admission.forget(now_ns, ip, port, "changed_id", old_id)
 
     def gone(self, now_ns: int, node_id: bytes, ip: int, port: int) -> None:
         """The crawl lost this node: its monitor ends, unless the node spoke to it lately and it can ask for itself."""
@@ -98,7 +120,7 @@ class Fleet:
                 self._timetable.arm(now_ns, np.array([row]))
                 return
             self._end(now_ns, row, "gone")
-        self._admission.forget(ip, port, node_id)
+        self._admission.forget(now_ns, ip, port, "gone", node_id)
 
     def own_view(
         self, now_ns: int, ip: int, port: int, own: tuple[tuple[bytes, int, int], ...], node_id: bytes = b""
@@ -109,9 +131,13 @@ class Fleet:
         """
         row = self._roster.row_of(ip, port)
         if row < 0:
-            if self._roster.at_ip(ip) < self.settings.max_ids_per_ip:
+            known = self._roster if self._thinning is None else self._thinning
+            if known.at_ip(ip) < self.settings.max_ids_per_ip:
                 self._admission.seen(now_ns, node_id, ip, port)
-        elif self._visibility.view(now_ns, row, own):
+            return
+        move = self._visibility.view(now_ns, row, own)
+        self._admission.judge(now_ns, ip, port, self._visibility.hides(now_ns, row))
+        if move:
             self._move(now_ns, row)
 
     # What the endpoint says
@@ -138,10 +164,14 @@ class Fleet:
         captures = capture(batch, scan, kept, table.number[rows[kept]], from_target[kept])
         heard = np.flatnonzero(from_target)
         outgoing = self._converse(now_ns, batch, rows, heard) if len(heard) else []
+        if self._strangers is not None and len(asked := np.flatnonzero(lookup & ~from_target)):
+            asked = self._strangers.wanted(batch, scan, asked)
+            outgoing += self._strangers.answer(now_ns, batch, scan, asked, table.monitors(rows[asked]))
         return FleetOutput(outgoing, captures)
 
     def tick(self, now_ns: int) -> list[Datagram]:
         """Attach waiting targets and do what is due; returns introductions and keep-alives to send."""
+        self._admission.tick(now_ns)
         fresh = self._attach(now_ns)
         due = self._timetable.fire(now_ns, fresh)
         for row in due.over.tolist():
@@ -159,13 +189,19 @@ class Fleet:
 
     def due(self, now_ns: int) -> int:
         """Return when `tick` has something to do next (perhaps now, never before), 2**63 - 1 for never."""
-        return max(now_ns, min(self._timetable.next_ns(), self._waiting.due_ns(), self._probes.due_ns()))
+        return max(now_ns, min(self._timetable.next_ns(), self._admission.due_ns(), self._probes.due_ns()))
 
     # What others ask
 
     def take_changed(self) -> list[Attachment]:
-        """Return the attachments whose stored row changed since the last call; to be called every few seconds."""
-        return self._roster.take_changed()
+        """Return the attachments whose stored row changed since the last call; to be called every few seconds.
+
+        Those of bare targets (no monitor: address and port 0) are among them.
+        """
+        changed = self._roster.take_changed()
+        if self._thinning is not None:
+            changed = sorted([*changed, *self._thinning.take_changed()], key=lambda attachment: attachment.number)
+        return changed
 
     def take_probes(self) -> list[tuple[int, int, bytes]]:
         """Return the targets (ip, port, node ID) that the crawler should ask for a view now; after each `tick`."""
@@ -181,14 +217,18 @@ class Fleet:
         self.counters.add("sealed", len(rows))
         self._timetable.linger(now_ns, rows)
         self._timetable.arm(now_ns, rows)
+        if self._thinning is not None:
+            bare = self._thinning.end_all(now_ns, "sealed")
+            attachments = merge(attachments, bare, key=lambda attachment: attachment.number)
         return attachments
 
     def states(self) -> dict[str, int]:
-        """Count monitors by state; "waiting" are targets found that have none yet."""
+        """Count monitors by state; "waiting" are targets found that have none yet, "bare" those that get none."""
         table = self._roster.table
         counts = np.bincount(table.state[: table.rows], minlength=len(State)).tolist()
         counts[IDLE] = table.room
-        return {state.name.lower(): counts[state] for state in State} | {"waiting": len(self._waiting)}
+        bare = self._thinning.bare if self._thinning is not None else 0
+        return {state.name.lower(): counts[state] for state in State} | {"waiting": len(self._waiting), "bare": bare}
 
     def keep_alive_lateness_s(self, share: float = 0.99) -> float:
         """Return the lateness in seconds that this share of all keep-alives so far did not exceed."""
@@ -202,6 +242,8 @@ class Fleet:
         rows = self._roster.attach_all(targets, locals_)
         self._timetable.begin(now_ns, rows)
         self.counters.add("attached", len(rows))
+        if self._thinning is not None:
+            self.counters.add("promoted", self._thinning.attached(now_ns, targets))
         return rows
 
     def _provided(self, wanted: list[Target]) -> tuple[list[Target], list[int]]:
@@ -233,6 +275,9 @@ class Fleet:
         self._roster.end(now_ns, row, reason)
         self._timetable.linger(now_ns, row)
         self._timetable.arm(now_ns, np.array([row]))
+        if reason != "moved":  # it has another monitor at once
+            table = self._roster.table
+            self._admission.vacate(now_ns, int(table.target_ip[row]), int(table.target_port[row]), reason)
 
     def _change(self, now_ns: int, row: int, node_id: bytes) -> None:
         """The node has another ID: end its attachment, and let it wait for a monitor beside the new ID."""
@@ -277,6 +322,13 @@ class Fleet:
                 retry_ns += nanoseconds(self.settings.retry_silent_s)
         self._admission.silent(target, retry_ns)
         self._end(now_ns, row, "silent")
+
+    def _known(self) -> NDArray[np.uint8]:
+        """Return the IDs of all targets, monitored or bare."""
+        if self._thinning is not None:
+            return self._thinning.ids()
+        table = self._roster.table
+        return table.target_id[table.attached()]
 
     # Packets
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class AddressPool(Protocol):
     """The local (address, port) pairs that monitors may take; each is held by one monitor at most.
@@ -34,4 +37,8 @@ class AddressPool(Protocol):
 
     def is_own(self, ip: int, port: int) -> bool:
         """Tell whether an address is one of ours."""
+        ...
+
+    def are_own(self, ip: NDArray[np.uint32], port: NDArray[np.uint16]) -> NDArray[np.bool_]:
+        """Tell bool[n] which of the addresses ip uint32[n], port uint16[n] are ours."""
         ...

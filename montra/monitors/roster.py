@@ -68,6 +68,11 @@ class Roster:
         self._ended: list[Attachment] = []
         self._numbers = 0
 
+    def next_number(self) -> int:
+        """Draw the next attachment number."""
+        self._numbers += 1
+        return self._numbers
+
     def __len__(self) -> int:
         """Return the number of attached targets."""
         return len(self._index)

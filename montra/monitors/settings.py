@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields
 #: Small counts have a byte each in the table.
 _MAX_COUNT = 200
 
+#: Groups of more targets than this leave most lookups without a monitor, which meet eight.
+MAX_EVERY = 64
+
 #: Introductions to one target in its first `early_s` (mldht throttles who sends more).
 EARLY_INTRODUCTIONS = 4
 
@@ -15,10 +18,12 @@ EARLY_INTRODUCTIONS = 4
 class FleetSettings:
     """Settings of a fleet; raises ValueError in one clear line.
 
-    max_monitors: rows at most, those that linger included. attach_rate: new monitors a second. max_waiting: targets
-    that may wait for a monitor, or max_monitors if that is more. max_ids_per_ip: targets taken at one IP; more is a
-    sybil pattern. max_id_changes: an address whose node changes its ID more often is left alone (libtorrent changes
-    once or twice after its start).
+    every: one target at least of each group of at most so many neighbours has a monitor, see
+    `montra.monitors.thinning`; 1: each target has. patience_s: how long a worker's successor waits for the targets that
+    its predecessor monitored before others of their groups get a monitor. max_monitors: rows at most, those that linger
+    included. attach_rate: new monitors a second. max_waiting: targets that may wait for a monitor, or max_monitors if
+    that is more. max_ids_per_ip: targets taken at one IP; more is a sybil pattern. max_id_changes: an address whose
+    node changes its ID more often is left alone (libtorrent changes once or twice after its start).
 
     tick_s: grain of all timers; a timer is never early and less than one tick late. second_introduction_s: libtorrent
     shows a peer at its second query. repeat_s, repeats: further introductions while the target stays mute. early_s:
@@ -42,6 +47,8 @@ class FleetSettings:
     answers included (LT blocks at 50 packets in 10 s, mldht at 2 a second).
     """
 
+    every: int = 1
+    patience_s: float = 120.0
     max_monitors: int = 32_768
     attach_rate: float = 250.0
     max_waiting: int = 65_536
@@ -86,6 +93,8 @@ class FleetSettings:
             raise ValueError("second_introduction_s must be shorter than repeat_s")
         if self.repeats > EARLY_INTRODUCTIONS - 2:
             raise ValueError(f"repeats must be at most {EARLY_INTRODUCTIONS - 2}: {self.repeats}")
+        if self.every > MAX_EVERY:
+            raise ValueError(f"every must be at most {MAX_EVERY}: {self.every}")
         for name in ("max_failures", "move_after", "absent_views", "max_moves", "max_id_changes"):
             if getattr(self, name) > _MAX_COUNT:
                 raise ValueError(f"{name} must be at most {_MAX_COUNT}: {getattr(self, name)}")

@@ -186,6 +186,12 @@ class MonitorTable:
         """Return the target's ID."""
         return bytes(self.target_id[row])
 
+    def monitors(self, rows: Rows) -> NDArray[np.uint8]:
+        """Return the monitors' own IDs, uint8[len(rows), L]."""
+        ids = self.target_id[rows]
+        ids[:, -1] ^= 1
+        return ids
+
     def monitor(self, row: int) -> bytes:
         """Return the monitor's own ID."""
         return beside(self.target(row))

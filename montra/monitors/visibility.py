@@ -52,6 +52,11 @@ class Visibility:
         self._timetable.arm(now_ns, np.array([row]))
         return move
 
+    def hides(self, now_ns: int, row: int) -> bool:
+        """Tell whether the target had time enough, and was seen several times in a row not handing the monitor out."""
+        table = self._roster.table
+        return int(table.unseen[row]) >= self._settings.absent_views and self._timetable.patient(now_ns, row)
+
     def _show(self, now_ns: int, row: int) -> None:
         self._roster.open_visible(now_ns, row)
         self._timetable.shown(now_ns, row)

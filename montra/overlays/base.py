@@ -5,14 +5,14 @@ Implementations are pure: no clock, no random source, no socket. Transactions an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from montra.datagrams import DatagramBatch
+from montra.datagrams import Counters, DatagramBatch, StrangerReply
 
 
 @dataclass(slots=True)
@@ -21,6 +21,8 @@ class Scan:
 
     kind: uint8[n] (Kind; OTHER where the row is no lookup of the overlay, or needs a full parse);
     requester_id, key: uint8[n, L], zero where kind is OTHER; flags uint16[n]; version uint32[n]; port uint16[n].
+    transaction_at, transaction_bytes: uint16[n], where in a lookup the transaction lies that a reply must echo;
+    transaction_at 0 where the scan does not know, or there is none.
     malformed: the rows found to be no message of the overlay, with `Message.reason` as `parse` names it. Rows of kind
     OTHER that are not among them were not read to the end: pings, replies, errors, or junk that resembles them.
     """
@@ -31,6 +33,8 @@ class Scan:
     flags: NDArray[np.uint16]
     version: NDArray[np.uint32]
     port: NDArray[np.uint16]
+    transaction_at: NDArray[np.uint16]
+    transaction_bytes: NDArray[np.uint16]
     malformed: dict[int, str] = field(default_factory=dict)
 
 
@@ -60,11 +64,62 @@ class Message:
     reason: str = ""
 
 
+@dataclass(slots=True)
+class Replies:
+    """Replies to strangers, m of them.
+
+    rows: intp[m], the datagrams answered, as rows of their batch; payloads: m; policy: uint8[m], by which each was
+    made, an index of `Courtesy.policies`; aside: bool[m], to be sent from another address than the one that was asked.
+    late: replies to earlier datagrams, held back until now, to be sent before these; policy of each: late_policy.
+    dropped: replies that were not made after all, and why.
+    """
+
+    rows: NDArray[np.intp]
+    payloads: list[bytes]
+    policy: NDArray[np.uint8]
+    aside: NDArray[np.bool_]
+    late: list[StrangerReply] = field(default_factory=list)
+    late_policy: int = 0
+    dropped: Counters = field(default_factory=Counters)
+
+
+#: Counts the targets nearer to keys than monitors are: keys and monitors' IDs, both uint8[n, L], to intp[n].
+Nearer: TypeAlias = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.intp]]
+
+
+class Courtesy(Protocol):
+    """What monitors of one fleet say to strangers who ask them, so that nobody waits for them in vain.
+
+    policies: names, for counters; policy 0 is silence.
+    """
+
+    policies: tuple[str, ...]
+
+    def answer(
+        self,
+        now_ns: int,
+        batch: DatagramBatch,
+        scan: Scan,
+        rows: NDArray[np.intp],
+        monitor_ids: NDArray[np.uint8],
+        nearer: Nearer | None = None,
+    ) -> Replies:
+        """Reply to lookups of strangers.
+
+        rows: intp[n], lookups of the batch; monitor_ids: uint8[n, L], of the monitors that got them; nearer: tells how
+        many targets are nearer to a key than a monitor, None where nobody knows. Each row has at most one reply, never
+        longer than it, sent to where it came from. Never raises over their bytes.
+        """
+        ...
+
+
 class Overlay(Protocol):
     """What differs between DHTs.
 
     Attributes: name ("mainline"), id_bytes (20), bucket_size (8), lookup_span_ns (longest gap between the copies of one
-    lookup), refresh_bits (a key sharing at least so many bits with the requester's ID is its own table's refresh).
+    lookup), refresh_bits (a key sharing at least so many bits with the requester's ID is its own table's refresh),
+    contact_bits (leading bits of IPv4 addresses that clients compare, of which they take one contact only into a
+    lookup, by the first two bytes of their version; clients not named take any).
     """
 
     name: str
@@ -72,6 +127,7 @@ class Overlay(Protocol):
     bucket_size: int
     lookup_span_ns: int
     refresh_bits: int
+    contact_bits: Mapping[int, int]
 
     def scan(self, batch: DatagramBatch) -> Scan:
         """Find the lookups in a batch, vectorised; called for every batch received."""
@@ -104,8 +160,28 @@ class Overlay(Protocol):
         """
         ...
 
+    def reply_table(self, mode: str, families: Mapping[str, str]) -> dict[str, str]:
+        """Return the reply policy of each family of clients, by name.
+
+        mode: "least" is what disturbs each family least, "paper" is silence to all, the name of a policy is that for
+        all; families: exceptions, family -> policy. Raises ValueError in one line for unknown names, and for exceptions
+        from "paper".
+        """
+        ...
+
+    def courtesy(self, table: Mapping[str, str], secret: bytes) -> Courtesy | None:
+        """Return who replies to strangers by such a table, None where all of it is silence.
+
+        secret: makes tokens, so that nobody else can; the same for all processes of a run. Raises ValueError.
+        """
+        ...
+
     def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes) -> bytes:
         """Return the read-only query that asks a node for its contacts near `target`."""
+        ...
+
+    def lookup_query(self, own_id: bytes, key: bytes, transaction: bytes) -> bytes:
+        """Return the read-only query with which a user's client looks a key up."""
         ...
 
     def version_name(self, version: int) -> str:

@@ -11,7 +11,7 @@ from montra.processes.heir import Heir, Places
 from montra.processes.news import NewsCrawler
 from montra.processes.relay import Relay
 from montra.processes.share import Sectors, Share, divide_limits, handover_s, share_of
-from montra.window.build import Parts, build_crawler, source_of_chance, within_limits
+from montra.window.build import Parts, build_courtesy, build_crawler, source_of_chance, within_limits
 from montra.window.config import Config
 from zone_store.keyspace.zone import Zone
 
@@ -52,5 +52,7 @@ def build_worker(config: Config, seed: int, slot: int, generation: int, places: 
     config, _ = within_limits(config)
     share = share_of(config, zone, slot)
     rng = source_of_chance(seed, f"monitors/{slot}/{generation}")
-    fleet = Fleet(overlay, share.sector, Heir(share.plan, places) if places else share.plan, rng, share.monitors)
+    pool = Heir(share.plan, places) if places else share.plan
+    courtesy = build_courtesy(config, overlay, seed)
+    fleet = Fleet(overlay, share.sector, pool, rng, share.monitors, courtesy, expected=places)
     return WorkerParts(overlay, zone, share, NewsCrawler(), fleet)

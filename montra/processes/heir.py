@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from montra.endpoint.plan import AddressPlan
 from zone_store.run.folder import RunError
 from zone_store.run.join import predecessors
@@ -50,6 +53,10 @@ class Heir:
         """Tell whether an address is one of ours."""
         return self._plan.is_own(ip, port)
 
+    def are_own(self, ip: NDArray[np.uint32], port: NDArray[np.uint16]) -> NDArray[np.bool_]:
+        """Tell bool[n] which addresses are ours."""
+        return self._plan.are_own(ip, port)
+
 
 def places_left(shard: Path) -> dict[bytes, tuple[int, int]]:
     """Return where the monitors were that the last worker before this shard's left behind; none if it cannot be read.
@@ -59,7 +66,11 @@ def places_left(shard: Path) -> dict[bytes, tuple[int, int]]:
     for folder in predecessors(shard):
         try:
             with RunReader(folder) as reader:
-                left = {a.target_id: (a.monitor_ip, a.monitor_port) for a in reader.attachments() if not a.lost_ns}
+                left = {
+                    one.target_id: (one.monitor_ip, one.monitor_port)
+                    for one in reader.attachments()
+                    if one.monitor_port and not one.lost_ns
+                }
         except RunError:
             continue
         if left:

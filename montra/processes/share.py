@@ -100,7 +100,8 @@ def divide_limits(limits: LimitSettings, workers: int) -> tuple[LimitSettings, L
 
     Total: the crawler has the share that a crawl may take in a single process, the workers the rest in equal parts. A
     target is spoken to by the crawler and by one worker: half each. A /24 may hold targets of all workers: half for
-    the crawler, the other half in equal parts. Raises ConfigError for bursts too small to be divided.
+    the crawler, the other half in equal parts. Replies to strangers are the workers' alone, in equal parts. Raises
+    ConfigError for bursts too small to be divided.
     """
     crawl = CRAWL_SHARE * limits.scheduled_share
     shares = {"total": (crawl, (1 - crawl) / workers), "target": (0.5, 0.5), "subnet": (0.5, 0.5 / workers)}
@@ -120,6 +121,12 @@ def divide_limits(limits: LimitSettings, workers: int) -> tuple[LimitSettings, L
             continue
         crawler[name] = Rate(ours * rate.per_s, burst)
         worker[name] = Rate(theirs * rate.per_s, each)
+    for name in ("replies", "requester"):
+        rate = getattr(limits, name)
+        if rate.burst < workers:
+            problems.append(f"limits.{name}.burst = {rate.burst} cannot be divided over {workers} workers")
+        else:
+            worker[name] = Rate(rate.per_s / workers, rate.burst // workers)
     if problems:
         raise ConfigError(problems)
     scheduled = (limits.scheduled_share - crawl) / (1 - crawl)  # what is left of it is the workers'

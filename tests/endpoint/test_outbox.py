@@ -6,7 +6,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from montra.datagrams import Counters, Datagram, ip_number
+from montra.datagrams import Counters, Datagram, StrangerReply, ip_number
 from montra.endpoint.blocklist import Blocklist
 from montra.endpoint.limits import Limits, LimitSettings, Rate
 from montra.endpoint.outbox import NEVER_NS, Outbox
@@ -313,3 +313,48 @@ def test_a_crowd_in_one_subnet_costs_no_square() -> None:
         sent += len(outbox.ready(due))
     assert sent == n
     assert looks < 15 * n
+
+
+def reply(ip: int, tag: int = 0, port: int = 6881) -> StrangerReply:
+    return StrangerReply(*one(ip, tag, port))
+
+
+def test_replies_to_strangers_go_at_once_or_never_and_are_counted_by_limit() -> None:
+    rates = LimitSettings(requester=Rate(1, 2), subnet=Rate(1, 3), replies=Rate(1, 4))
+    outbox, counters = box(rates)
+    outbox.offer(START, [reply(1, i) for i in range(4)] + [reply(2, 10), reply(3, 11)], answers=True)
+    assert outbox.due() == START
+    assert tags(outbox.ready(START)) == [0, 1, 10]  # two of one requester, three of one /24
+    assert counters.counts == {"reply_limited_requester": 2, "reply_limited_subnet": 1}
+    outbox.offer(START, [reply(256, 20), reply(512, 21)], answers=True)
+    assert tags(outbox.ready(START)) == [20]
+    assert counters.counts["reply_limited_total"] == 1
+    assert len(outbox) == 0
+    assert outbox.due() == NEVER_NS
+    outbox.offer(START + SECOND, [reply(1, 30)], answers=True)
+    assert tags(outbox.ready(START + SECOND)) == [30]
+
+
+def test_replies_to_strangers_take_nothing_from_anybody() -> None:
+    """Whoever is asked for by a flood of queries, real or forged, still gets all that is meant for targets."""
+    tight = LimitSettings(total=Rate(1, 4), target=Rate(1, 2), subnet=Rate(1, 4), scheduled_share=0.5)
+    outbox, counters = box(tight)
+    outbox.offer(START, [reply(1, 100 + i) for i in range(50)], answers=True)
+    outbox.offer(START, [one(1, 1), one(1, 2)], answers=True)
+    outbox.offer(START, [one(2, 3)])
+    out = outbox.ready(START)
+    assert [d for d in tags(out) if d < 100] == [1, 2, 3]
+    assert len(outbox) == 0
+    assert counters.counts == {"reply_limited_subnet": 46}
+
+
+def test_replies_to_strangers_are_bounded_and_respect_the_blocklist() -> None:
+    counters = Counters()
+    free = LimitSettings(requester=FREE, subnet=FREE, replies=FREE)
+    outbox = Outbox(Limits(free), Blocklist.parse("10.0.0.0/32"), 5.0, 1, counters, max_replies=3)
+    outbox.offer(START, [reply(i, i) for i in range(6)], answers=True)
+    assert counters.counts == {"blocklisted": 1, "reply_limited_outbox": 2}
+    outbox.offer(START, [one(9, 9)])  # they take no place of anybody else
+    outbox.discard()
+    assert counters.counts == {"blocklisted": 1, "reply_limited_outbox": 5, "outbox_discarded": 1}
+    assert outbox.due() == NEVER_NS

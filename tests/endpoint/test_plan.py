@@ -45,6 +45,13 @@ def test_is_own() -> None:
     assert not plan.is_own(monitor + 1, 20881)
 
 
+def test_are_own() -> None:
+    plan = AddressPlan("127.180.0.1:20880", ["127.180.1.0/30"], "20881-20882")
+    ips = np.array([ip_number(ip) for ip in ("127.180.0.1", "127.180.0.1", "127.180.1.3", "127.180.1.4")], np.uint32)
+    ports = np.array([20880, 20881, 20882, 20881], np.uint16)
+    assert plan.are_own(ips, ports).tolist() == [True, False, True, False]
+
+
 def test_locals_of_unknown_is_minus_one() -> None:
     plan = AddressPlan("127.180.0.1:20880", ["127.180.1.0/30"], "20881-20882")
     names = ["127.180.0.1", "127.180.0.1", "127.180.1.0", "127.180.1.3", "127.180.1.4", "127.180.1.0", "127.180.1.0"]

@@ -9,7 +9,9 @@ from itertools import count
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from montra.datagrams import Datagram, DatagramBatch, ip_number
 from montra.monitors.fleet import Fleet, FleetOutput
@@ -73,6 +75,9 @@ class Pool:
     def is_own(self, ip: int, port: int) -> bool:
         return port == 6881 and 0 <= ip - ip_number("127.181.0.0") < 1 << 16
 
+    def are_own(self, ip: NDArray[np.uint32], port: NDArray[np.uint16]) -> NDArray[np.bool_]:
+        return np.array([self.is_own(int(i), int(p)) for i, p in zip(ip, port, strict=True)], np.bool_)
+
 
 @dataclass
 class Node:
@@ -95,10 +100,13 @@ class Node:
 class World:
     """A fleet, its targets and a clock. Datagrams to a node are answered one round trip later."""
 
-    def __init__(self, pool: int = 100, seed: int = 1, zone: str = "a4/6", **settings: Any) -> None:
+    def __init__(
+        self, pool: int = 100, seed: int = 1, zone: str = "a4/6", replies: str = "paper", **settings: Any
+    ) -> None:
         self.now = START_NS
         self.pool = Pool(pool)
-        self.fleet = Fleet(OVERLAY, Zone.parse(zone), self.pool, Random(seed), FleetSettings(**settings))
+        courtesy = OVERLAY.courtesy(OVERLAY.reply_table(replies, {}), b"secret")
+        self.fleet = Fleet(OVERLAY, Zone.parse(zone), self.pool, Random(seed), FleetSettings(**settings), courtesy)
         self.nodes: dict[tuple[int, int], Node] = {}
         self.sent: list[tuple[float, Datagram]] = []
         self.captures: list[Captures] = []
@@ -202,7 +210,7 @@ def world() -> World:
 
 @pytest.fixture
 def make_world() -> Callable[..., World]:
-    """Build a world: keywords pool, seed, zone, and those of FleetSettings."""
+    """Build a world: keywords pool, seed, zone, replies, and those of FleetSettings."""
     return World
 
 

@@ -138,7 +138,8 @@ class Echo:
         n = len(batch)
         ids = np.zeros((n, 20), np.uint8)
         kind = np.where(batch.buffer[:, 0] == ord("l"), Kind.LOOKUP, Kind.OTHER).astype(np.uint8)
-        return Scan(kind, ids, ids, np.zeros(n, np.uint16), np.zeros(n, np.uint32), np.zeros(n, np.uint16))
+        zeros = np.zeros(n, np.uint16)
+        return Scan(kind, ids, ids, zeros, np.zeros(n, np.uint32), zeros, zeros, zeros)
 
     def parse(self, data: bytes) -> Message:
         return Message("reply", transaction=data[21:], sender_id=data[1:21])

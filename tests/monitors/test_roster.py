@@ -55,6 +55,7 @@ def test_rows_and_addresses_are_reused_after_lingering(make_world: Callable[...,
         "hidden": 0,
         "lingering": 0,
         "waiting": 0,
+        "bare": 0,
     }
     world.collect()
     assert {a.reason for a in world.attachments.values()} == {"gone"}

@@ -21,6 +21,8 @@ from montra.monitors.settings import FleetSettings, nanoseconds
         ({"repeats": 3}, "repeats must be at most 2: 3"),
         ({"max_probes_per_s": 0.0}, "max_probes_per_s must be positive: 0.0"),
         ({"max_moves": 300}, "max_moves must be at most 200: 300"),
+        ({"every": 0}, "every must be positive: 0"),
+        ({"every": 65}, "every must be at most 64: 65"),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(settings: dict[str, Any], message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from montra.datagrams import ip_number
@@ -35,6 +36,12 @@ def test_each_target_gets_its_former_pair_once(plan: AddressPlan) -> None:
     assert heir.address(again) != pair, "the second time it is to be another"
 
 
+def test_it_knows_our_own_addresses(plan: AddressPlan) -> None:
+    ips = np.array([ip_number("192.0.2.1"), ip_number("198.51.100.3"), ip_number("198.51.100.3")], np.uint32)
+    ports = np.array([20880, 20882, 20883], np.uint16)
+    assert Heir(plan, {}).are_own(ips, ports).tolist() == [True, True, False]
+
+
 def test_others_get_what_the_plan_gives(plan: AddressPlan) -> None:
     same = AddressPlan("192.0.2.1:20880", ["198.51.100.0/29"], "20881-20882")
     heir = Heir(plan, {A: (ip_number("198.51.100.5"), 20882)})
@@ -63,7 +70,7 @@ def shard(run: Path, slot: int, generation: int, *attachments: Attachment) -> Pa
 
 
 def test_what_the_last_worker_with_monitors_left_behind(tmp_path: Path) -> None:
-    shard(tmp_path, 0, 0, Attachment(1, A, 1, 1, A, 10, 11, 5))
+    shard(tmp_path, 0, 0, Attachment(1, A, 1, 1, A, 10, 11, 5), Attachment(2, B, 1, 1, B, 0, 0, 5))  # one is bare
     shard(tmp_path, 1, 0, Attachment(1, A, 1, 1, A, 20, 21, 5))
     shard(tmp_path, 1, 1, Attachment(1, B, 1, 1, B, 30, 31, 5), Attachment(2, C, 1, 1, C, 40, 41, 5, lost_ns=6))
     shard(tmp_path, 1, 2)

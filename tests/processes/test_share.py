@@ -77,6 +77,10 @@ def test_the_shares_never_let_out_more_than_the_whole(
         assert ours.burst + others * theirs.burst <= limit.burst
         assert ours.per_s + others * theirs.per_s >= limit.per_s * (1 - 1e-9), "nothing is given away"
     assert crawler.scheduled_per_s + workers * worker.scheduled_per_s <= whole.scheduled_per_s * (1 + 1e-9)
+    for name in ("replies", "requester"):
+        limit, each = getattr(whole, name), getattr(worker, name)
+        assert workers * each.per_s <= limit.per_s * (1 + 1e-9)
+        assert limit.burst - workers < workers * each.burst <= limit.burst
 
 
 def test_the_rule_with_numbers() -> None:
@@ -99,6 +103,13 @@ def test_bursts_too_small_to_be_divided() -> None:
         "limits.total.burst",
         "limits.target.burst",
         "limits.subnet.burst",
+    ]
+    few = LimitSettings(replies=Rate(100, 3), requester=Rate(1, 3))
+    with pytest.raises(ConfigError) as caught:
+        check_division(config(4, limits=few))
+    assert caught.value.problems == [
+        "limits.replies.burst = 3 cannot be divided over 4 workers",
+        "limits.requester.burst = 3 cannot be divided over 4 workers",
     ]
     check_division(config(1, limits=tight))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -35,11 +37,11 @@ CONFIG = Config(
 class Worker:
     """One worker's machines, and its end of the stream."""
 
-    def __init__(self, slot: int, seed: int) -> None:
-        share = share_of(CONFIG, ZONE, slot)
+    def __init__(self, slot: int, seed: int, every: int, expected: Iterable[bytes] = ()) -> None:
+        share = share_of(replace(CONFIG, monitors=replace(CONFIG.monitors, every=every)), ZONE, slot)
         self.plan = share.plan
         self.crawler = NewsCrawler()
-        self.fleet = Fleet(OVERLAY, share.sector, share.plan, random.Random(seed), share.monitors)
+        self.fleet = Fleet(OVERLAY, share.sector, share.plan, random.Random(seed), share.monitors, expected=expected)
         self.recorder = Recorder()
         self.window = Window(OVERLAY, self.crawler, self.fleet, self.recorder, losses=is_loss)
         self.orders, self.reports = orders(), reports()
@@ -48,7 +50,8 @@ class Worker:
 class Together:
     """The parent, its workers, and nodes that treat a monitor as libtorrent does, 1 ms away."""
 
-    def __init__(self, nodes: int = 24) -> None:
+    def __init__(self, nodes: int = 24, every: int = 1) -> None:
+        self.every = every
         rng = random.Random(1)
         self.nodes = [Node(ZONE.random_id(rng), ip_number(f"203.0.{i}.9")) for i in range(nodes)]
         plan = CONFIG.plan()
@@ -58,7 +61,7 @@ class Together:
         self.relay = Relay(Sectors(ZONE, 2), 20, hold_s=4.0, max_nodes=1000)
         self.relay.known = lambda: crawler.nodes
         self.parent = Window(OVERLAY, crawler, self.relay, Recorder(), losses=is_loss)
-        self.workers = [Worker(slot, slot) for slot in range(2)]
+        self.workers = [Worker(slot, slot, every) for slot in range(2)]
         self.now_ns = 1_700_000_000 * SECOND
         self.heard: list[tuple[int, int, int]] = []  # (time, process, node's ip) of every packet to a node
         self._to_nodes: list[tuple[int, int, Datagram]] = []
@@ -71,8 +74,9 @@ class Together:
         return self.parent if process < 0 else self.workers[process].window
 
     def replace(self, slot: int) -> Worker:
-        """The worker dies, another takes its place."""
-        dead, self.workers[slot] = self.workers[slot], Worker(slot, 100 + slot)
+        """The worker dies, another takes its place, and is told whom it monitored."""
+        dead = self.workers[slot]
+        self.workers[slot] = Worker(slot, 100 + slot, self.every, attached(dead))
         self._to_us = [row for row in self._to_us if row[1] != slot]
         self.relay.lost(slot)
         self.relay.begin(slot)
@@ -147,7 +151,7 @@ def together() -> Together:
 
 
 def attached(worker: Worker) -> dict[bytes, int]:
-    return {a.target_id: a.target_ip for a in worker.recorder.attachments.values() if not a.lost_ns}
+    return {a.target_id: a.target_ip for a in worker.recorder.attachments.values() if a.monitor_port and not a.lost_ns}
 
 
 def test_every_node_has_one_monitor_at_the_worker_of_its_sector(together: Together) -> None:
@@ -203,3 +207,17 @@ def test_a_successor_attaches_to_all_of_its_sector_and_to_nobody_else(together: 
     assert together.relay.states()["visible"] == 24
     used = [{a.monitor_port for a in one.recorder.attachments.values()} for one in (dead, together.workers[1])]
     assert used[0] == used[1] == {20883}
+
+
+def test_thin_fleets_of_workers_and_of_a_successor() -> None:
+    together = Together(every=4)
+    together.run(15)
+    before = [attached(worker) for worker in together.workers]
+    for half, worker, monitored in zip(HALVES, together.workers, before, strict=True):
+        known = {a.target_id for a in worker.recorder.attachments.values()}
+        assert known == {node.node_id for node in together.nodes if half.contains(node.node_id)}
+        assert len(known) / 4 <= len(monitored) <= len(known) / 1.5
+    assert together.relay.states()["bare"] == 24 - sum(map(len, before))
+    together.replace(0)
+    together.run(15)
+    assert [attached(worker) for worker in together.workers] == before

@@ -46,7 +46,7 @@ class LayoutTable:
     Layout s = length * WAYS + way; nothing has length 0, so `NO_LAYOUT` = 0 reads as kind OTHER.
     kind uint8[S], flags uint16[S], port uint16[S], version uint32[S]: as in captures. id_at, key_at intp[S]: where the
     IDs begin. version_at: where `v` begins, -1 if `version` is constant. port_at, port_digits: where the announced port
-    is written, port_digits 0 if `port` is constant.
+    is written, port_digits 0 if `port` is constant. transaction_at, transaction_bytes uint16[S]: where `t` lies.
     """
 
     def __init__(self) -> None:
@@ -65,6 +65,8 @@ class LayoutTable:
         self.version_at = np.full(slots, -1, np.intp)
         self.port_at = np.zeros(slots, np.intp)
         self.port_digits = np.zeros(slots, np.intp)
+        self.transaction_at = np.zeros(slots, np.uint16)
+        self.transaction_bytes = np.zeros(slots, np.uint16)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -133,6 +135,9 @@ class LayoutTable:
         self.version_at[slot] = version_at
         self.port_at[slot] = port_at
         self.port_digits[slot] = port_end - port_at
+        begin, end = strings[(b"t",)]
+        self.transaction_at[slot] = begin
+        self.transaction_bytes[slot] = end - begin
 
     def _place(self, length: int) -> int:
         """Return a free slot for a layout of this length, the least used one if there is none."""

@@ -149,6 +149,16 @@ def _read_reply(message: Mapping[bytes, object], transaction: bytes, version: by
     return Message("reply", "", transaction, sender_id, contacts=contacts, version=version)
 
 
+def token(data: bytes) -> bytes:
+    """Return the token of an announce_peer query, b"" where there is none. Never raises."""
+    try:
+        arguments = bencode.decode(data).get(b"a")
+    except bencode.BencodeError:
+        return b""
+    value = arguments.get(b"token") if isinstance(arguments, dict) else b""
+    return value if isinstance(value, bytes) else b""
+
+
 def _identifier(values: Mapping[bytes, object], name: bytes, reason: Reason) -> bytes:
     value = values.get(name)
     if not isinstance(value, bytes) or len(value) != ID_BYTES:
@@ -177,6 +187,20 @@ def find_node(own_id: bytes, target: bytes, transaction: bytes, *, read_only: bo
         len(transaction),
         transaction,
         OUR_VERSION,
+    )
+
+
+def get_peers(own_id: bytes, key: bytes, transaction: bytes) -> bytes:
+    """Return a read-only get_peers query (BEP 5, BEP 43)."""
+    return bencode.encode(
+        {
+            b"a": {b"id": own_id, b"info_hash": key},
+            b"q": b"get_peers",
+            b"ro": 1,
+            b"t": transaction,
+            b"v": OUR_VERSION,
+            b"y": b"q",
+        }
     )
 
 

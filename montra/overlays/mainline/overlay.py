@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from montra.datagrams import DatagramBatch
-from montra.overlays.base import Message, Scan
-from montra.overlays.mainline import clients, messages, replies
+from montra.overlays.base import Courtesy, Message, Scan
+from montra.overlays.mainline import clients, courtesy, messages, replies
 from montra.overlays.mainline.scan import Scanner
 
 #: The transaction of every ping of jech/dht: "pn" and a sequence number that it leaves zero (dht.c, `send_ping`).
@@ -20,6 +21,8 @@ class Mainline:
     lookup_span_ns: 60 s. The most patient client, jech/dht, asks a silent node three times, 10 s or more apart;
     libtorrent gives it 15 s. refresh_bits: 96. libtorrent refreshes its own neighbourhood by looking for its own ID
     with the last 8 bytes changed (seen in packets of 2.1.1); another key agrees so far with a chance of 2**-96.
+    contact_bits: libtorrent takes one contact of each /24 into a lookup (`traversal_algorithm::add_entry`), uTorrent
+    and mldht one of each address; aria2, rTorrent, Transmission and webtorrent were seen to take all.
     """
 
     def __init__(self) -> None:
@@ -28,6 +31,7 @@ class Mainline:
         self.bucket_size = 8
         self.lookup_span_ns = 60 * 10**9
         self.refresh_bits = 96
+        self.contact_bits: Mapping[int, int] = {0x4C54: 24, 0x5554: 32, 0x415A: 32, 0x417A: 32}  # LT, UT, AZ, Az
         self._scanner = Scanner()
 
     def scan(self, batch: DatagramBatch) -> Scan:
@@ -76,9 +80,21 @@ class Mainline:
             return messages.reply(monitor_id, query.transaction, nodes=True)
         return None
 
+    def reply_table(self, mode: str, families: Mapping[str, str]) -> dict[str, str]:
+        """Return the reply policy of each family of clients (`courtesy.reply_table`)."""
+        return courtesy.reply_table(mode, families)
+
+    def courtesy(self, table: Mapping[str, str], secret: bytes) -> Courtesy | None:
+        """Return who replies to strangers by such a table (`courtesy.MainlineCourtesy`), None for silence."""
+        return courtesy.from_table(table, secret)
+
     def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes) -> bytes:
         """Return a read-only find_node (BEP 43): the crawler's address must not take a monitor's place in a table."""
         return messages.find_node(own_id, target, transaction, read_only=True)
+
+    def lookup_query(self, own_id: bytes, key: bytes, transaction: bytes) -> bytes:
+        """Return a read-only get_peers (BEP 43)."""
+        return messages.get_peers(own_id, key, transaction)
 
     def version_name(self, version: int) -> str:
         """Name a client (`clients.version_name`)."""

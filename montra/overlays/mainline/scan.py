@@ -66,6 +66,8 @@ class Scanner:
             table.flags[layout],
             np.where(version_at < 0, table.version[layout], written),
             table.port[layout],
+            table.transaction_at[layout],
+            table.transaction_bytes[layout],
         )
         none = layout == NO_LAYOUT
         result.requester_id[none] = 0

@@ -1,0 +1,84 @@
+"""Who of the strangers that ask a monitor gets a reply, and from which address.
+
+What is said, and to which clients, is the overlay's (`montra.overlays.base.Courtesy`). Replies leave under the
+endpoint's own limits for strangers, so that they never hold up what is said to targets.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from montra.datagrams import Counters, Datagram, DatagramBatch, StrangerReply
+from montra.monitors.nearness import Nearness
+from montra.monitors.pool import AddressPool
+from montra.monitors.wheel import Rows
+from montra.overlays.base import Courtesy, Overlay, Scan
+from zone_store.captures import Flag
+from zone_store.keyspace.ids import common_prefix_lengths
+
+#: Addresses kept aside for replies that must not come from the monitor's own. They take turns, since clients shut out
+#: an address that sent them such a reply: jech/dht the last ten.
+SPARES = 32
+
+
+class Strangers:
+    """Replies to strangers' lookups. Counters: stranger_replies_<policy>, and stranger_<why> where one was dropped."""
+
+    def __init__(
+        self, overlay: Overlay, courtesy: Courtesy, pool: AddressPool, nearness: Nearness, counters: Counters
+    ) -> None:
+        self._courtesy = courtesy
+        self._pool = pool
+        self._nearness = nearness
+        self._refresh_bits = overlay.refresh_bits
+        self._counters = counters
+        self._spares: list[int] = []
+        self._turn = 0
+
+    def wanted(self, batch: DatagramBatch, scan: Scan, asked: Rows) -> Rows:
+        """Return which of these lookups of strangers may be answered: no one's refresh of its own table, none of ours.
+
+        A refresh goes to the requester's own neighbourhood and nobody waits for its end.
+        """
+        own = self._pool.are_own(batch.source_ip[asked], batch.source_port[asked])
+        refresh = common_prefix_lengths(scan.key[asked], scan.requester_id[asked]) >= self._refresh_bits
+        return asked[~(own | refresh | (scan.flags[asked] & Flag.BOOTSTRAP > 0))]
+
+    def answer(
+        self, now_ns: int, batch: DatagramBatch, scan: Scan, wanted: Rows, monitor_ids: NDArray[np.uint8]
+    ) -> list[Datagram]:
+        """Return the replies to these lookups of a batch; monitor_ids: uint8[len(wanted), L], of who was asked."""
+        replies = self._courtesy.answer(now_ns, batch, scan, wanted, monitor_ids, partial(self._nearness.count, now_ns))
+        self._counters.merge((f"stranger_{name}", n) for name, n in replies.dropped.counts.items())
+        local = batch.local[replies.rows]
+        aside = np.flatnonzero(replies.aside)
+        if len(aside):
+            local[aside] = self._take_turns(len(aside), monitor_ids[0].tobytes())
+        sent = local >= 0
+        self._counters.add("stranger_no_spare", int(np.count_nonzero(~sent)))
+        for name, n in zip(self._courtesy.policies, np.bincount(replies.policy[sent]).tolist(), strict=False):
+            self._counters.add(f"stranger_replies_{name}", n)
+        columns = (local, batch.source_ip[replies.rows], batch.source_port[replies.rows])
+        made = map(StrangerReply._make, zip(*(column.tolist() for column in columns), replies.payloads, strict=True))
+        if replies.late:
+            self._counters.add(f"stranger_replies_{self._courtesy.policies[replies.late_policy]}", len(replies.late))
+        return [*replies.late, *(reply for reply in made if reply.local >= 0)]
+
+    def _take_turns(self, n: int, near: bytes) -> NDArray[np.int32]:
+        """Return the addresses aside whose turn it is, int32[n], -1 if the pool has none to spare.
+
+        near: an ID to take them beside, which only decides where they come from.
+        """
+        while len(self._spares) < SPARES:
+            local = self._pool.acquire(near)
+            if local is None:
+                break
+            self._spares.append(local)
+        if not self._spares:
+            return np.full(n, -1, np.int32)
+        turns = self._turn + np.arange(n)
+        self._turn = int(turns[-1] + 1) % len(self._spares)
+        return np.array(self._spares, np.int32)[turns % len(self._spares)]
