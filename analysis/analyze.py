@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.canaries import Canaries
 from analysis.clients import ClientCounter, VersionName, hex_version
 from analysis.completeness import coverage, target_series
 from analysis.copies import CopiesCounter
@@ -23,20 +24,27 @@ OUT = "analysis"
 
 
 def analyze(
-    folder: Path, out: Path | None = None, *, version_name: VersionName = hex_version, analysed_by: str = ""
+    folder: Path,
+    out: Path | None = None,
+    *,
+    version_name: VersionName = hex_version,
+    analysed_by: str = "",
+    canaries: Canaries | None = None,
 ) -> Analysis:
     """Analyse an attributed run and write its tables into `out` (RUN/analysis); the same run gives the same bytes.
 
-    version_name: names a `version` column value (the overlay's); analysed_by: version of the analysing program. Works
-    on unsealed runs, as far as they go, and on runs without a capture. Raises RunError for a folder that is no run, has
-    no lookups yet, or is damaged.
+    version_name: names a `version` column value (the overlay's); analysed_by: version of the analysing program;
+    canaries: what the run captured of its own, None if it made none. Works on unsealed runs, as far as they go, and on
+    runs without a capture. Raises RunError for a folder that is no run, has no lookups yet, or is damaged.
     """
-    analysis = examine(folder, folder / OUT if out is None else out, version_name, analysed_by)
+    analysis = examine(folder, folder / OUT if out is None else out, version_name, analysed_by, canaries)
     write_tables(analysis)
     return analysis
 
 
-def examine(folder: Path, out: Path, version_name: VersionName, analysed_by: str = "") -> Analysis:
+def examine(
+    folder: Path, out: Path, version_name: VersionName, analysed_by: str = "", canaries: Canaries | None = None
+) -> Analysis:
     """Return the analysis without writing anything: two passes over the lookups, the second for the top keys only."""
     with RunReader(folder) as reader:
         run, made = load(reader), reader.lookups_made()
@@ -66,4 +74,5 @@ def examine(folder: Path, out: Path, version_name: VersionName, analysed_by: str
             coverage=coverage(run),
             copies=copies.result(),
             losses=loss_totals(run, packets, made.dropped),
+            canaries=canaries,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.load import NANOS, Run
+from analysis.load import NANOS, Run, is_bare
 
 SEALED = "sealed"
 """Reason of attachments that sealing the run ended, not the target."""
@@ -29,9 +29,10 @@ class Coverage:
 
     completeness: of crawls by capture-recapture, weighted by their duration, and the least of them (NaN = no estimate):
     upper bounds, being the share found of established nodes that others list (see `crawler.completeness`);
-    found_s, accepted_s, visible_s: target-seconds known, attached, and known to hand the monitor out; targets: distinct
-    node IDs found; monitored: of them, ever attached; attach_s: median seconds from finding to attaching (NaN = none);
-    reasons: attachments ended, by reason.
+    found_s, accepted_s, visible_s: target-seconds known, attached, and known to hand the monitor out, without bare_s:
+    those that a thin fleet left without a monitor; targets: distinct node IDs found; monitored: of them, ever attached;
+    bare: of them, always without a monitor by choice; attach_s: median seconds from finding to attaching (NaN = none);
+    reasons: monitors ended, by reason.
     """
 
     completeness: float
@@ -43,6 +44,8 @@ class Coverage:
     monitored: int
     attach_s: float
     reasons: dict[str, int]
+    bare: int = 0
+    bare_s: float = 0.0
 
     @property
     def unmonitored_s(self) -> float:
@@ -66,19 +69,23 @@ def coverage(run: Run) -> Coverage:
     weight = np.array([max(crawl.seconds, 1e-9) for crawl in estimated])
     waited = [(a.accepted_ns - a.found_ns) / NANOS for a in run.attachments if a.accepted_ns]
     reasons: dict[str, int] = {}
-    for attachment in run.attachments:
+    own = [a for a in run.attachments if not is_bare(a)]
+    bare = [a for a in run.attachments if is_bare(a)]
+    for attachment in own:
         if attachment.reason:
             reasons[attachment.reason] = reasons.get(attachment.reason, 0) + 1
     return Coverage(
         completeness=float((share * weight).sum() / weight.sum()) if estimated else float("nan"),
         least_completeness=float(share.min()) if estimated else float("nan"),
-        found_s=sum(max(0, run.until(a) - a.found_ns) for a in run.attachments) / NANOS,
+        found_s=sum(max(0, run.until(a) - a.found_ns) for a in own) / NANOS,
         accepted_s=sum(max(0, run.until(a) - a.accepted_ns) for a in run.attachments if a.accepted_ns) / NANOS,
         visible_s=sum(max(0, end - begin) for begin, end in _visible(run)) / NANOS,
         targets=len({a.target_id for a in run.attachments}),
         monitored=len({a.target_id for a in run.attachments if a.accepted_ns}),
         attach_s=float(np.median(waited)) if waited else float("nan"),
         reasons=dict(sorted(reasons.items())),
+        bare=len({a.target_id for a in bare} - {a.target_id for a in own}),
+        bare_s=sum(max(0, run.until(a) - a.found_ns) for a in bare) / NANOS,
     )
 
 

@@ -20,7 +20,8 @@ class Copies:
 
     copies int64[MOST + 1]: lookups by number of monitors that got a copy; ranks int64[MOST + 1]: by rank of the
     destination among the targets attached then; unranked: no target was attached; monitors: sum of copies; packets:
-    datagrams of them, repeats included; kinds: rows by (kind, maintenance), lower-case names, without zeros.
+    datagrams of them, repeats included; observed: lookups whose inferred destination is the closest monitor with a
+    copy; confidence: sum over lookups; kinds: rows by (kind, maintenance), lower-case names, without zeros.
     """
 
     copies: NDArray[np.int64]
@@ -28,6 +29,8 @@ class Copies:
     unranked: int
     monitors: int
     packets: int
+    observed: int
+    confidence: float
     kinds: dict[tuple[str, str], int]
 
     @property
@@ -47,6 +50,16 @@ class Copies:
         return int(self.ranks[0]) / ranked if ranked else float("nan")
 
     @property
+    def observed_share(self) -> float:
+        """Share of lookups that inference leaves where they were observed to end; NaN without lookups."""
+        return self.observed / self.lookups if self.lookups else float("nan")
+
+    @property
+    def mean_confidence(self) -> float:
+        """Mean confidence of inferred destinations: the share expected to be right; NaN without lookups."""
+        return self.confidence / self.lookups if self.lookups else float("nan")
+
+    @property
     def maintenance(self) -> int:
         """Rows that are no user's."""
         return sum(n for (_, why), n in self.kinds.items() if why != "none")
@@ -58,7 +71,8 @@ class CopiesCounter:
     def __init__(self) -> None:
         self._copies = np.zeros(MOST + 1, np.int64)
         self._ranks = np.zeros(MOST + 1, np.int64)
-        self._unranked = self._monitors = self._packets = 0
+        self._unranked = self._monitors = self._packets = self._observed = 0
+        self._confidence = 0.0
         self._kinds = np.zeros((max(Kind) + 1, max(Maintenance) + 1), np.int64)
 
     def add(self, table: Lookups, which: Masks) -> None:
@@ -70,6 +84,8 @@ class CopiesCounter:
         self._unranked += int(np.count_nonzero(~ranked))
         self._monitors += int(copies.sum(dtype=np.int64))
         self._packets += int(table.packets[which.lookups].sum(dtype=np.int64))
+        self._observed += int(np.count_nonzero((table.inferred == table.destination)[which.lookups]))
+        self._confidence += float(table.confidence[which.lookups].sum(dtype=np.float64))
         np.add.at(self._kinds, (table.kind, table.maintenance), 1)
 
     def result(self) -> Copies:
@@ -80,4 +96,13 @@ class CopiesCounter:
             for why in Maintenance
             if self._kinds[kind, why]
         }
-        return Copies(self._copies, self._ranks, self._unranked, self._monitors, self._packets, kinds)
+        return Copies(
+            self._copies,
+            self._ranks,
+            self._unranked,
+            self._monitors,
+            self._packets,
+            self._observed,
+            self._confidence,
+            kinds,
+        )

@@ -16,6 +16,11 @@ from zone_store.run.reader import RunReader
 NANOS = 1_000_000_000
 
 
+def is_bare(attachment: Attachment) -> bool:
+    """Tell whether a target had no monitor, its fleet being thin."""
+    return not attachment.monitor_port
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run but for its captures and lookups.
@@ -43,6 +48,11 @@ class Run:
     def running_seconds(self) -> float:
         """Duration without the gaps."""
         return self.seconds - sum(end - begin for begin, end in self.gaps) / NANOS
+
+    @property
+    def thin(self) -> bool:
+        """Tell whether targets were left without a monitor by choice, so that lookups are not observed at all."""
+        return any(is_bare(attachment) for attachment in self.attachments)
 
     def until(self, attachment: Attachment) -> int:
         """Return when an attachment ended: when it was lost, or with the run."""

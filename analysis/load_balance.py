@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.load import NANOS, Run
+from analysis.load import NANOS, Run, is_bare
 from analysis.rates import Masks, Series
 from zone_store.attribution.targets import Targets
 from zone_store.captures import Lookups
@@ -52,7 +52,7 @@ def top_share(values: NDArray[np.float64], share: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Load of the monitored nodes.
+    """Load of the monitored nodes, and of the bare ones of a thin fleet, by inferred destinations.
 
     node: number of each node's first attachment (its name outside the store); attached_s, lookups, rate (a minute while
     attached): one for each node attached for at least a tenth of the window; left_out: nodes attached more briefly;
@@ -75,14 +75,18 @@ class Load:
 
 
 class DestinationCounter:
-    """Counts users' lookups by destination, table by table."""
+    """Counts users' lookups by inferred destination, table by table.
+
+    Each lookup counts whole for its most probable destination: sharing it out among all candidates would make the load
+    of neighbours alike. Where nothing hides monitors, observed and inferred destinations are the same.
+    """
 
     def __init__(self, run: Run) -> None:
         self._counts = np.zeros(max((a.number for a in run.attachments), default=0) + 1, np.int64)
 
     def add(self, table: Lookups, which: Masks) -> None:
         """Count a table."""
-        self._counts += np.bincount(table.destination[which.lookups], minlength=len(self._counts))
+        self._counts += np.bincount(table.inferred[which.lookups], minlength=len(self._counts))
 
     def result(self) -> NDArray[np.int64]:
         """Return the count at each attachment number."""
@@ -98,9 +102,10 @@ def load_of(run: Run, by_attachment: NDArray[np.int64], series: Series) -> Load:
     seconds: dict[int, float] = {}
     name_of = np.zeros(len(by_attachment), np.int64)
     for attachment in run.attachments:
-        if attachment.accepted_ns:
+        begin_ns = attachment.found_ns if is_bare(attachment) else attachment.accepted_ns
+        if begin_ns:
             name = names.setdefault(attachment.target_id, attachment.number)
-            lasted = max(0, run.until(attachment) - attachment.accepted_ns)
+            lasted = max(0, run.until(attachment) - begin_ns)
             seconds[name] = seconds.get(name, 0.0) + lasted / NANOS
             name_of[attachment.number] = name
     node = np.array(sorted(seconds), np.int64)

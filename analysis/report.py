@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis.analyze import analyze
+from analysis.canaries import Canaries, MissCause
 from analysis.clients import VersionName, hex_version, plain_name
 from analysis.figures import FigureText, figures, rate_envelope
 from analysis.load import NANOS
@@ -32,12 +34,22 @@ _WHAT = {
     "counted": "captured and counted",
     "capture_lookups": "captured, of lookups that only search",
     "capture_announces": "captured, of lookups that lead to an announce",
-    "destination": "Destination right, of those captured",
+    "destination": "Observed destination right, of those captured",
     "destination_by_key": "the same, lookups of a key not independent",
+    "inferred": "Inferred destination right, of those captured",
+    "inferred_by_key": "the same, lookups of a key not independent",
+    "own_monitor": "Sent to an instrumented node nearest to the key, captured by its own monitor",
+    "any_monitor": "the same, captured by any monitor",
     "unexplained": "Lookups that nobody made, of those counted",
     "reached_closest": "True destination was the nearest node alive",
 }
-_WHY = {"capture_misses": "not captured", "destination_misses": "wrong destination"}
+#: What `MissCause.what` means on the page.
+_MISSED = {
+    "capture": "not captured",
+    "destination": "wrong observed destination",
+    "inferred": "wrong inferred destination",
+    "own_monitor": "not captured by the node's own monitor",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +67,12 @@ class Proportion:
 class Validation:
     """What a validation file says; problem: what is wrong with it.
 
-    failures: (what, reason, count); excluded: (reason, count) of lookups left out; facts: further (name, value) rows.
+    causes: why what was missed was missed; excluded: (reason, count) of lookups left out; facts: further (name, value)
+    rows.
     """
 
     proportions: tuple[Proportion, ...] = ()
-    failures: tuple[tuple[str, str, int], ...] = ()
+    causes: tuple[MissCause, ...] = ()
     excluded: tuple[tuple[str, int], ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     problem: str = ""
@@ -81,16 +94,20 @@ def report(
     *,
     version_name: VersionName = hex_version,
     analysed_by: str = "",
+    canaries: Callable[[Path], Canaries | None] = lambda _: None,
 ) -> Path:
     """Analyse runs, write their tables and figures, and one page about all of them; returns the page's path.
 
     out_html: the page (report.html in the first run's folder if None). A `validation.json` in a run folder (a
-    comparison with the truth: shares as {"share", "low", "high", "trials"}, failures by reason) is shown with its run.
-    Raises RunError as `analyze` does, and ValueError for no folders.
+    comparison with the truth: shares as {"share", "low", "high", "trials"}, causes of misses as `MissCause`) is shown
+    with its run. canaries: says what a run captured of its own, None if it made none. Raises RunError as `analyze`
+    does, and ValueError for no folders.
     """
     if not folders:
         raise ValueError("a report needs at least one run")
-    sections = [_section(f"run{i}", folder, version_name, analysed_by) for i, folder in enumerate(folders, 1)]
+    sections = [
+        _section(f"run{i}", folder, version_name, analysed_by, canaries(folder)) for i, folder in enumerate(folders, 1)
+    ]
     page = folders[0] / PAGE if out_html is None else out_html
     write_atomic(page, render(sections).encode())
     return page
@@ -113,17 +130,28 @@ def read_validation(path: Path) -> Validation:
     if not isinstance(data, dict):
         data = {}
     proportions = [proportion for name, what in _WHAT.items() if (proportion := _proportion(what, data.get(name)))]
-    failures = [(what, reason, count) for name, what in _WHY.items() for reason, count in _reasons(data.get(name))]
     facts = data.get("facts")
     rows = [row for row in facts if isinstance(row, list) and len(row) == 2] if isinstance(facts, list) else []
     problem = "" if proportions else f"{path.name} holds no share with an interval"
     return Validation(
         tuple(proportions),
-        tuple(failures),
+        _causes(data.get("causes")),
         tuple(_reasons(data.get("excluded"))),
         tuple((str(name), str(value)) for name, value in rows),
         problem,
     )
+
+
+def _causes(entry: object) -> tuple[MissCause, ...]:
+    """Return the causes of misses of a validation file, without what is none."""
+    found = []
+    for row in entry if isinstance(entry, list) else []:
+        try:
+            cause = msgspec.convert(row, MissCause)
+        except msgspec.ValidationError:
+            continue
+        found.append(replace(cause, cause=plain_name(cause.cause.replace("_", " "))))
+    return tuple(found)
 
 
 def _reasons(entry: object) -> list[tuple[str, int]]:
@@ -148,8 +176,8 @@ def _proportion(what: str, entry: object) -> Proportion | None:
     return Proportion(what, share, low, high, int(trials))
 
 
-def _section(key: str, folder: Path, version_name: VersionName, analysed_by: str) -> Section:
-    analysis = analyze(folder, version_name=version_name, analysed_by=analysed_by)
+def _section(key: str, folder: Path, version_name: VersionName, analysed_by: str, canaries: Canaries | None) -> Section:
+    analysis = analyze(folder, version_name=version_name, analysed_by=analysed_by, canaries=canaries)
     drawn = figures(analysis)
     out = analysis.out / "figures"
     try:
@@ -180,7 +208,7 @@ def _environment() -> Environment:
         "plain": plain_name,
     }
     environment.globals |= {"top_share": top_share, "top_rows": TOP_ROWS, "least_evidence": LEAST_EVIDENCE}
-    environment.globals["element"] = _element
+    environment.globals |= {"element": _element, "missed": _MISSED}
     return environment
 
 

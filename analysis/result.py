@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.canaries import Canaries
 from analysis.clients import Client
 from analysis.completeness import Coverage, TargetSeries
 from analysis.copies import Copies
@@ -23,7 +24,7 @@ class Analysis:
     """The analysis of one run.
 
     analysed_by: version of the program; lookups_made: how the lookups were; requesters: distinct (address, port) of
-    users' lookups and announces.
+    users' lookups and announces; canaries: None for a run that made none.
     """
 
     run: Run
@@ -40,6 +41,7 @@ class Analysis:
     coverage: Coverage
     copies: Copies
     losses: list[LossTotal]
+    canaries: Canaries | None = None
 
     @property
     def lookups(self) -> int:
@@ -50,6 +52,11 @@ class Analysis:
     def lookups_per_minute(self) -> float:
         """Users' lookups captured a minute of the time in which the run was at work; what was missed is not added."""
         return self.lookups * 60 / self.run.running_seconds if self.run.running_seconds > 0 else 0.0
+
+    @property
+    def corrected_per_minute(self) -> tuple[float, float, float]:
+        """Users' lookups a minute with those added that were missed, and the bounds; NaN where no canary tells."""
+        return (math.nan,) * 3 if self.canaries is None else self.canaries.corrected(self.lookups_per_minute)
 
     @property
     def node_lookups(self) -> int:
@@ -95,6 +102,8 @@ class Analysis:
             },
             "lookups": self.lookups,
             "lookups_per_minute": self.lookups_per_minute,
+            "lookups_per_minute_corrected": dict(zip(("rate", "low", "high"), self.corrected_per_minute, strict=True)),
+            "canaries": None if self.canaries is None else asdict(self.canaries),
             "node_lookups": self.node_lookups,
             "announces": self.announces,
             "maintenance": self.copies.maintenance,
@@ -106,6 +115,11 @@ class Analysis:
                 "packets": self.copies.packets,
                 "closest_share": self.copies.closest_share,
                 "unranked": self.copies.unranked,
+            },
+            "destinations": {
+                "used": "inferred",
+                "mean_confidence": self.copies.mean_confidence,
+                "as_observed_share": self.copies.observed_share,
             },
             "load": {
                 "nodes": len(self.load.node),

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from analysis.canaries import Canaries
 from analysis.copies import MOST
 from analysis.load_balance import curve
 from analysis.rates import ccdf, key_rates
@@ -56,12 +57,14 @@ def tables(analysis: Analysis) -> dict[str, Columns]:
             "maintenance": series.counts[:, 3],
             "lookups_per_minute": series.a_minute(0),
             "announces_per_minute": series.a_minute(2),
+            **_corrected(analysis, series.a_minute(0)),
         },
         "key_rates": _key_rates(analysis),
         "top_keys": {
             "key": [key.key.hex() for key in analysis.top],
             "lookups": _ints(key.lookups for key in analysis.top),
             "lookups_per_minute": _floats(key.rate_per_minute for key in analysis.top),
+            **_corrected(analysis, _floats(key.rate_per_minute for key in analysis.top)),
             "share": _floats(key.share for key in analysis.top),
             "requesters": _ints(key.requesters for key in analysis.top),
             "announces": _ints(key.announces for key in analysis.top),
@@ -91,6 +94,8 @@ def tables(analysis: Analysis) -> dict[str, Columns]:
         },
         "copies": {"monitors": np.arange(MOST + 1), "lookups": copies.copies},
         "ranks": {"rank": np.arange(MOST + 1), "lookups": copies.ranks},
+        "canaries": _canaries(analysis.canaries),
+        "canary_misses": _misses(analysis.canaries),
         "kinds": {
             "kind": [kind for kind, _ in copies.kinds],
             "maintenance": [why for _, why in copies.kinds],
@@ -170,6 +175,37 @@ def _crawls(analysis: Analysis) -> Columns:
     shares = ("estimate", "completeness", "completeness_low", "completeness_high")
     return {name: _ints(getattr(crawl, name) for crawl in crawls) for name in counts} | {
         name: _floats(getattr(crawl, name) for crawl in crawls) for name in shares
+    }
+
+
+def _corrected(analysis: Analysis, rates: NDArray[np.float64]) -> Columns:
+    """Return rates a minute corrected by the capture rate of the run's canaries, and their bounds; NaN without any."""
+    factors = (np.nan, np.nan, np.nan) if analysis.canaries is None else analysis.canaries.corrected(1.0)
+    names = ("corrected_per_minute", "corrected_low", "corrected_high")
+    return {name: rates * factor for name, factor in zip(names, factors, strict=True)}
+
+
+def _canaries(canaries: Canaries | None) -> Columns:
+    shares = [] if canaries is None else [canaries.capture, canaries.observed, canaries.inferred]
+    return {
+        "what": ["captured", "observed_destination_right", "inferred_destination_right"][: len(shares)],
+        "hits": _ints(share.hits for share in shares),
+        "trials": _ints(share.trials for share in shares),
+        "share": _floats(share.share for share in shares),
+        "low": _floats(share.low for share in shares),
+        "high": _floats(share.high for share in shares),
+    }
+
+
+def _misses(canaries: Canaries | None) -> Columns:
+    causes = () if canaries is None else canaries.causes
+    return {
+        "what": [cause.what for cause in causes],
+        "cause": [cause.cause for cause in causes],
+        "count": _ints(cause.count for cause in causes),
+        "share": _floats(cause.share for cause in causes),
+        "of_all": _floats(cause.of_all for cause in causes),
+        "meaning": [cause.meaning for cause in causes],
     }
 
 

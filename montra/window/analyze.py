@@ -6,18 +6,28 @@ they are missing the calls raise ImportError.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from montra import __version__
 from montra.datagrams import ip_number
 from montra.overlays import base as overlays
 from montra.overlays.base import Overlay
-from zone_store.attribution import RULE, LookupSummary, attribute_into, workers_for
+from montra.validation.canaries import canary_truth
+from montra.validation.compare import compare
+from montra.window.chances import chances_of
+from zone_store.attribution import RULE, LookupSummary, attribute, attribute_into, workers_for
+from zone_store.captures import Attachment, Captures, Lookups
 from zone_store.run.folder import LookupsMade, Manifest, RunError, read_manifest
 from zone_store.run.reader import RunReader
 
 if TYPE_CHECKING:
+    from analysis.canaries import Canaries
     from analysis.result import Analysis
 
 
@@ -29,6 +39,37 @@ def overlay_of(manifest: Manifest) -> Overlay:
         raise RunError(f"the run is of overlay {manifest.overlay!r}, which this version does not know") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _OfSources:
+    """A reader that shows only what some addresses sent: lookups are of one address each, so those are whole."""
+
+    reader: RunReader
+    ips: NDArray[np.uint32]
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.reader.manifest
+
+    def captures(self) -> Iterator[Captures]:
+        return self.reader.captures(keep=lambda block: np.isin(block.source_ip, self.ips))
+
+    def each_attachment(self) -> Iterator[Attachment]:
+        return self.reader.each_attachment()
+
+
+def lookups_from(reader: RunReader, ips: Iterable[int]) -> Iterator[Lookups]:
+    """Yield the lookups that these addresses made, of a run that may still be written; raises RunError."""
+    overlay = overlay_of(reader.manifest)
+    return attribute(
+        _OfSources(reader, np.array(sorted(ips), np.uint32)),
+        span_ns=overlay.lookup_span_ns,
+        refresh_bits=overlay.refresh_bits,
+        own_ips=own_ips(reader.manifest.parameters),
+        contact_bits=overlay.contact_bits,
+        chances=chances_of(reader.manifest.parameters, reader.crawls()),
+    )
+
+
 def attribute_run(run: Path, workers: int | None = None) -> LookupSummary:
     """Write the lookups of a run into its folder, in so many processes (None: as many as help); raises RunError."""
     with RunReader(run) as reader:
@@ -38,7 +79,9 @@ def attribute_run(run: Path, workers: int | None = None) -> LookupSummary:
             reader,
             span_ns=overlay.lookup_span_ns,
             refresh_bits=overlay.refresh_bits,
-            own_ips=_own_ips(reader.manifest.parameters),
+            own_ips=own_ips(reader.manifest.parameters),
+            contact_bits=overlay.contact_bits,
+            chances=chances_of(reader.manifest.parameters, reader.crawls()),
             workers=workers_for(reader.manifest) if workers is None else workers,
         )
 
@@ -51,7 +94,12 @@ def analyze_run(run: Path, workers: int | None = None) -> Analysis:
     from analysis.analyze import analyze
 
     attribute_run(run, workers)
-    return analyze(run, version_name=overlay_of(read_manifest(run)).version_name, analysed_by=__version__)
+    return analyze(
+        run,
+        version_name=overlay_of(read_manifest(run)).version_name,
+        analysed_by=__version__,
+        canaries=canaries_of(run),
+    )
 
 
 def report_runs(runs: list[Path], out: Path | None = None, workers: int | None = None) -> Path:
@@ -65,7 +113,24 @@ def report_runs(runs: list[Path], out: Path | None = None, workers: int | None =
         overlay = overlay_of(read_manifest(run))
         if not _attributed(run, overlay):
             attribute_run(run, workers)
-    return report(runs, out, version_name=overlay.version_name, analysed_by=__version__)
+    return report(runs, out, version_name=overlay.version_name, analysed_by=__version__, canaries=canaries_of)
+
+
+def canaries_of(run: Path) -> Canaries | None:
+    """Return what an attributed run captured of its own canaries, None if it made none; raises RunError."""
+    from analysis.canaries import Canaries, MissCause, Share
+
+    truth = canary_truth(run)
+    if truth is None:
+        return None
+    found = compare(run, truth)
+    shares = (found.capture, found.destination, found.inferred)
+    capture, observed, inferred = (Share(one.hits, one.trials, one.share, one.low, one.high) for one in shares)
+    causes = tuple(
+        MissCause(one.what, one.cause, one.count, one.share, one.of_all, one.meaning, one.by_client)
+        for one in found.causes
+    )
+    return Canaries(found.lookups, found.excluded, capture, observed, inferred, causes)
 
 
 def _attributed(run: Path, overlay: Overlay) -> bool:
@@ -78,11 +143,14 @@ def _attributed(run: Path, overlay: Overlay) -> bool:
             return False
 
 
-def _own_ips(parameters: dict[str, Any]) -> frozenset[int]:
-    """Return the crawlers' addresses, of a merged run those of all its sources.
+def own_ips(parameters: dict[str, Any]) -> frozenset[int]:
+    """Return the addresses of crawlers and canaries, of a merged run those of all its sources.
 
     A monitor sends nothing but to its target, which is no monitor.
     """
-    crawler = parameters.get("addresses", {}).get("crawler", "")
-    own = {ip_number(crawler.rpartition(":")[0])} if crawler else set()
-    return frozenset(own).union(*(_own_ips(source.get("parameters", {})) for source in parameters.get("merged", ())))
+    speakers = [
+        parameters.get("addresses", {}).get("crawler", ""),
+        *parameters.get("canaries", {}).get("addresses", ()),
+    ]
+    own = {ip_number(speaker.rpartition(":")[0]) for speaker in speakers if speaker}
+    return frozenset(own).union(*(own_ips(source.get("parameters", {})) for source in parameters.get("merged", ())))

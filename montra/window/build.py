@@ -13,7 +13,7 @@ from crawler.zone_crawler import ZoneCrawler
 from montra.endpoint.plan import AddressPlan
 from montra.monitors.fleet import Fleet
 from montra.overlays import base as overlays
-from montra.overlays.base import Overlay
+from montra.overlays.base import Courtesy, Overlay
 from montra.window.config import Config, ConfigError, split_endpoint
 from montra.window.window import Monitors
 from zone_store.keyspace.zone import Zone
@@ -22,6 +22,8 @@ from zone_store.keyspace.zone import Zone
 #: what introductions may. The rest keeps monitors alive.
 CRAWL_SHARE = 0.6
 INTRODUCTION_SHARE = 0.2
+
+_SECRET_BYTES = 32
 
 #: Packets that introduce one monitor.
 _INTRODUCTIONS = 2
@@ -102,6 +104,11 @@ def build_crawler(
     return ZoneCrawler(overlay, zone, rng.randbytes(overlay.id_bytes), bootstrap, rng, config.crawl, ignore)
 
 
+def build_courtesy(config: Config, overlay: Overlay, seed: int) -> Courtesy | None:
+    """Return who replies to strangers, the same for all processes of a run; None in a run that replies to none."""
+    return overlay.courtesy(config.reply_table(), source_of_chance(seed, "replies").randbytes(_SECRET_BYTES))
+
+
 def build(config: Config, seed: int) -> Parts:
     """Return the machines of a window; raises ConfigError if no bootstrap node's name resolves."""
     overlay = overlays.load(config.overlay)
@@ -109,5 +116,6 @@ def build(config: Config, seed: int) -> Parts:
     plan = config.plan()
     config, notes = within_limits(config)
     crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
-    fleet = Fleet(overlay, zone, plan, source_of_chance(seed, "monitors"), config.monitors)
+    courtesy = build_courtesy(config, overlay, seed)
+    fleet = Fleet(overlay, zone, plan, source_of_chance(seed, "monitors"), config.monitors, courtesy)
     return Parts(overlay, zone, plan, crawler, fleet, seed, notes)

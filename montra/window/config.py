@@ -20,6 +20,7 @@ import msgspec
 import tomli_w
 
 from crawler.settings import CrawlSettings
+from montra.canaries.settings import CanarySettings
 from montra.endpoint.limits import LimitSettings
 from montra.endpoint.plan import AddressPlan, PlanError
 from montra.endpoint.ring import RingSettings
@@ -78,6 +79,18 @@ class Responsible:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replies:
+    """What monitors say to strangers who ask them.
+
+    mode: "least", what disturbs each client least; "paper", nothing to anybody; or the name of one policy for all.
+    families: exceptions for families of clients, family -> policy.
+    """
+
+    mode: str = "least"
+    families: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
     """Where runs go. runs: parent folder of run folders; min_free: the run seals itself when less disk is left."""
 
@@ -108,6 +121,8 @@ class Config:
     crawl: CrawlSettings = field(default_factory=CrawlSettings)
     monitors: FleetSettings = field(default_factory=FleetSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    replies: Replies = field(default_factory=Replies)
+    canaries: CanarySettings = field(default_factory=CanarySettings)
     processes: Processes = field(default_factory=Processes)
     responsible: Responsible = field(default_factory=Responsible)
     storage: Storage = field(default_factory=Storage)
@@ -127,6 +142,10 @@ class Config:
     def parsed_zone(self) -> Zone:
         """Return the zone, of the overlay's ID length; raises ZoneError, and KeyError for an unknown overlay."""
         return Zone.parse(self.zone, overlays.load(self.overlay).id_bytes * 8)
+
+    def reply_table(self) -> dict[str, str]:
+        """Return the reply policy of each family of clients; raises ValueError, and KeyError for an unknown overlay."""
+        return overlays.load(self.overlay).reply_table(self.replies.mode, self.replies.families)
 
     def plan(self, *, crawl_only: bool = False) -> AddressPlan:
         """Return the address plan, `crawl_only` one without monitors; raises PlanError."""
@@ -178,6 +197,7 @@ def validate(config: Config, *, crawl_only: bool = False) -> None:
             config.parsed_zone()
         except ZoneError as error:
             problems.append(f"zone: {error}")
+        _try(problems, "replies", config.reply_table)
     _try(problems, "duration", parse_duration, config.duration)
     _try(problems, "storage.min_free", parse_size, config.storage.min_free)
     _try(problems, "addresses.receive_buffer", parse_size, config.addresses.receive_buffer)
@@ -220,7 +240,25 @@ def _plan_faults(config: Config, crawl_only: bool) -> list[str]:
             f"addresses.ports: {ports} port{'s' if ports > 1 else ''} for {workers} workers, and each needs one of its "
             f"own: give a range of {workers} or more, or lower processes.workers"
         ]
-    return []
+    return [] if crawl_only else _canary_faults(config, plan)
+
+
+def _canary_faults(config: Config, plan: AddressPlan) -> list[str]:
+    """A canary must look like a stranger: clients keep one contact for each IP, and one for each /24 in a lookup."""
+    problems = []
+    for text in config.canaries.addresses:
+        try:
+            ip, port = AddressPlan(text, None, config.addresses.ports).crawler
+        except PlanError as error:
+            problems.append(f"canaries.addresses: {error}")
+            continue
+        if plan.shares_group(ip) or ip >> 8 == plan.crawler[0] >> 8:
+            problems.append(f"canaries.addresses: {text} lies in a /24 of the monitors or of the crawler; take another")
+        elif config.addresses.bind == "shared" and port in plan.ports:
+            problems.append(f"canaries.addresses: the port of {text} is one of the monitors' ports; take another")
+    if len(set(config.canaries.addresses)) < len(config.canaries.addresses):
+        problems.append("canaries.addresses: one is named twice")
+    return problems
 
 
 def _literal(text: str) -> None:

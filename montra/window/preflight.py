@@ -16,7 +16,9 @@ from montra.endpoint.errors import EndpointError
 from montra.endpoint.host import HostFacts
 from montra.endpoint.plan import AddressPlan
 from montra.endpoint.sockets import open_sockets
+from montra.monitors.thinning import monitored_share
 from montra.window.build import CRAWL_SHARE, INTRODUCTION_SHARE, resolve, within_limits
+from montra.window.canaries import canary_plans
 from montra.window.config import Config
 from montra.window.kernel import LOOKUPS_PER_NODE_S, Check, kernel_checks, room
 from montra.window.units import parse_size
@@ -26,6 +28,8 @@ MAINLINE_NODES = 10_000_000
 #: Memory for one monitor: 335 bytes measured with a million of them, everything in the process included, and as much
 #: again while they are sealed (bench/attach).
 BYTES_PER_MONITOR = 672
+#: Memory for one target of a thin fleet, with a monitor or without; measured with a million of them.
+BYTES_PER_TARGET = 60
 #: Memory of a worker process beside its monitors: 60 MiB measured, and some more for its buffers.
 BYTES_PER_WORKER = 100 << 20
 #: Memory for one address that the crawler knows; measured.
@@ -62,6 +66,19 @@ def _addresses(plan: AddressPlan, config: Config) -> Iterator[Check]:
         )
 
 
+def _canaries(config: Config) -> Iterator[Check]:
+    plans = canary_plans(config)
+    if not plans:
+        yield Check("canaries", "ok", "none: the window will not measure what it misses")
+        return
+    try:
+        for plan in plans:
+            open_sockets(plan, crawler_only=True).close()
+        yield Check("canaries", "ok", f"{config.canaries.per_minute:g} lookups a minute from {len(plans)} addresses")
+    except EndpointError as error:
+        yield Check("canaries", "refuse", str(error))
+
+
 def _reachable(plan: AddressPlan, public: bool) -> Iterator[Check]:
     """A public run from private addresses would be behind a NAT: replies come, but nobody else's lookups do."""
     ours = [plan.crawler[0], *(plan.address(local)[0] for local in (1, plan.pairs))]
@@ -76,25 +93,33 @@ def _reachable(plan: AddressPlan, public: bool) -> Iterator[Check]:
         )
 
 
+def _expected(config: Config, zone_share: float) -> int:
+    """Return about how many monitors the public network's nodes of the zone would get."""
+    return round(MAINLINE_NODES * zone_share * monitored_share(config.monitors.every))
+
+
 def _capacity(plan: AddressPlan, config: Config, zone_share: float, public: bool) -> Check:
     most = room(plan, config)
     pairs = f"{most} monitors at most ({len(plan.ips)} addresses x {len(plan.ports)} ports)"
     if not public:
         return Check("capacity", "ok", pairs)
-    expected = round(MAINLINE_NODES * zone_share)
+    expected = _expected(config, zone_share)
+    nodes = f"about {round(MAINLINE_NODES * zone_share)} nodes in the zone"
+    if config.monitors.every > 1:
+        nodes += f", {expected} of them to be monitored (monitors.every = {config.monitors.every})"
     if expected > most:
         return Check(
             "capacity",
             "warn",
-            f"about {expected} nodes in the zone, {pairs}: the rest stays unmonitored",
-            "take a longer prefix, more addresses or ports, or raise monitors.max_monitors",
+            f"{nodes}, {pairs}: the rest stays unmonitored",
+            "take a longer prefix, more addresses or ports, or raise monitors.max_monitors or monitors.every",
         )
-    return Check("capacity", "ok", f"about {expected} nodes in the zone, {pairs}")
+    return Check("capacity", "ok", f"{nodes}, {pairs}")
 
 
 def _rates(plan: AddressPlan, config: Config, zone_share: float, public: bool) -> Check:
     """Keep-alives have what crawl and introductions leave of the limits."""
-    monitors = min(room(plan, config), round(MAINLINE_NODES * zone_share)) if public else room(plan, config)
+    monitors = min(room(plan, config), _expected(config, zone_share)) if public else room(plan, config)
     wanted = monitors / config.monitors.keep_alive_s
     left = (1 - CRAWL_SHARE - INTRODUCTION_SHARE) * config.limits.scheduled_per_s
     fitted, _ = within_limits(config)
@@ -112,6 +137,8 @@ def _memory(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
     known = min(config.crawl.max_nodes + config.crawl.max_contacts, 4 * room(plan, config))
     needed = room(plan, config) * BYTES_PER_MONITOR + known * BYTES_PER_NODE + config.storage.max_pending * 80
     needed += 150 << 20  # Python and its libraries
+    if config.monitors.every > 1:
+        needed += config.monitors.every * config.monitors.max_monitors * BYTES_PER_TARGET
     if config.worker_count > 1:
         needed += config.worker_count * BYTES_PER_WORKER
     if config.addresses.receive_ring is not None:
@@ -129,7 +156,7 @@ def _disk(plan: AddressPlan, config: Config, zone_share: float) -> Check:
     while not place.exists():
         place = place.parent
     free, reserve = shutil.disk_usage(place).free, parse_size(config.storage.min_free)
-    nodes = min(room(plan, config), MAINLINE_NODES * zone_share)
+    nodes = min(room(plan, config), _expected(config, zone_share))
     expected = int(nodes * LOOKUPS_PER_NODE_S * config.duration_s * BYTES_PER_CAPTURE)
     if config.worker_count > 1:
         expected *= 2  # the joined store is whole before the workers' shards are removed
@@ -197,6 +224,7 @@ def preflight(config: Config, facts: HostFacts) -> list[Check]:
     bootstrap, public = _bootstrap(config)
     return [
         *_addresses(plan, config),
+        *_canaries(config),
         *_reachable(plan, public),
         _capacity(plan, config, share, public),
         _rates(plan, config, share, public),

@@ -24,9 +24,9 @@ class Status:
 
     elapsed_s, remaining_s: seconds; crawls: ended ones; nodes: of the zone, in the last crawl; completeness: of the
     last crawl, by capture-recapture (0 = not yet known); targets: monitors attached; accepted: of them, known to their
-    target; visible: of them, seen handed out; waiting: targets that have no monitor yet; captures: copies kept so far;
-    captures_per_s: since the file's row before; received, sent: datagrams; lost: copies that should have been captured,
-    by the ledger; problem: what stands in the way, "" if nothing.
+    target; visible: of them, seen handed out; waiting: targets that have no monitor yet; bare: targets left without by
+    a thin fleet; captures: copies kept so far; captures_per_s: since the file's row before; received, sent: datagrams;
+    lost: copies that should have been captured, by the ledger; problem: what stands in the way, "" if nothing.
     """
 
     time_ns: int
@@ -40,6 +40,7 @@ class Status:
     accepted: int
     visible: int
     waiting: int
+    bare: int
     captures: int
     captures_per_s: float
     received: int
@@ -51,10 +52,11 @@ class Status:
         """Return the row as one line of text for a log."""
         left = format_duration(self.remaining_s) if self.remaining_s > 0 else "0s"
         complete = f"{self.completeness:.1%}" if self.completeness else "unknown"
+        bare = f", {self.bare} without by choice" if self.bare else ""
         text = (
             f"{format_duration(self.elapsed_s)} gone, {left} left | crawl {self.crawls}: {self.nodes} nodes in "
             f"{self.crawl_seconds:.1f} s, completeness {complete} | monitors {self.visible} visible, "
-            f"{self.accepted} accepted of {self.targets}, {self.waiting} waiting | "
+            f"{self.accepted} accepted of {self.targets}, {self.waiting} waiting{bare} | "
             f"captures {self.captures} ({self.captures_per_s:.1f}/s) | lost {self.lost}"
         )
         return f"{text} | {self.problem}" if self.problem else text
@@ -140,6 +142,7 @@ class StatusMaker:
             accepted=sum(states[name] for name in ("accepted", "visible", "hidden")),
             visible=states["visible"],
             waiting=states["waiting"],
+            bare=states.get("bare", 0),
             captures=totals.captures,
             captures_per_s=round(rate, 2),
             received=traffic.get("received", 0),

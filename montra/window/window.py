@@ -17,7 +17,9 @@ from crawler.events import CrawlDone, Event, NodeChanged, NodeFound, NodeGone, O
 from montra.datagrams import Counters, Datagram, DatagramBatch
 from montra.monitors.fleet import FleetOutput
 from montra.overlays.base import Overlay, Scan
+from montra.window.newcomers import Newcomers
 from zone_store.captures import Attachment, Captures, CrawlRow, Loss
+from zone_store.keyspace.zone import Zone
 
 CRAWLER = 0
 """The local index of the crawler's own address."""
@@ -146,8 +148,9 @@ class Totals:
 class Window:
     """Drives the crawler and the fleet and records what they find.
 
-    outside: callables that return cumulative counters kept elsewhere (endpoint, store), read at each ledger interval.
-    losses: the names of counters that are losses and belong on the ledger; all others are only totals.
+    zone: of the fleet; nodes that come into it are looked out for in the captures (`newcomers`), None for no such
+    looking. outside: callables that return cumulative counters kept elsewhere (endpoint, store), read at each ledger
+    interval. losses: the names of counters that are losses and belong on the ledger; all others are only totals.
     """
 
     def __init__(
@@ -158,6 +161,7 @@ class Window:
         recorder: Recorder,
         *,
         losses: Callable[[str], bool],
+        zone: Zone | None = None,
         outside: Iterable[Callable[[], dict[str, int]]] = (),
     ) -> None:
         self.overlay = overlay
@@ -167,6 +171,7 @@ class Window:
         self.outside = list(outside)
         self.totals = Totals()
         self._is_loss = losses
+        self._newcomers = Newcomers(zone) if zone is not None else None
         self._ledger_begin_ns = 0
         self._ledger_due_ns = 0
         self._ledger_seen: dict[str, int] = {}
@@ -192,6 +197,9 @@ class Window:
         if len(result.captures):
             self.totals.captures += len(result.captures)
             self.recorder.captures(result.captures)
+            if self._newcomers is not None:
+                for ip, port, node_id in self._newcomers.take(now_ns, result.captures):
+                    self.crawler.probe(now_ns, ip, port, node_id)
         return outgoing + result.outgoing
 
     def tick(self, now_ns: int) -> list[Datagram]:
@@ -252,10 +260,16 @@ class Window:
     def _event(self, now_ns: int, event: Event) -> None:
         match event:
             case NodeFound():
+                if self._newcomers is not None:
+                    self._newcomers.found(event.node_id, event.ip, event.port)
                 self.fleet.found(now_ns, event.node_id, event.ip, event.port, event.version)
             case NodeChanged():
+                if self._newcomers is not None:
+                    self._newcomers.found(event.node_id, event.ip, event.port)
                 self.fleet.changed(now_ns, event.old_id, event.node_id, event.ip, event.port, event.in_zone)
             case NodeGone():
+                if self._newcomers is not None:
+                    self._newcomers.gone(event.ip, event.port)
                 self.fleet.gone(now_ns, event.node_id, event.ip, event.port)
             case OwnView():
                 self.fleet.own_view(now_ns, event.ip, event.port, event.own, event.node_id)

@@ -33,6 +33,18 @@ def test_coverage_of_the_sample() -> None:
     assert found.reasons == {"sealed": 1, "silent": 1}
 
 
+def test_coverage_is_of_targets_that_were_meant_to_have_a_monitor() -> None:
+    bare = Attachment(1, TARGETS[0], 1, 1, TARGETS[0], 0, 0, at(0), lost_ns=at(200), reason="promoted")
+    always = Attachment(2, TARGETS[1], 1, 2, TARGETS[1], 0, 0, at(0), lost_ns=at(300), reason="sealed")
+    promoted = attachment(3, TARGETS[0], 200, 300, "sealed")
+    run = run_of(Contents(attachments=[bare, always, promoted], minutes=5))
+    found = coverage(run)
+    assert (found.targets, found.monitored, found.bare) == (2, 1, 1)
+    assert (found.found_s, found.visible_s, found.bare_s) == (100, 96, 500)
+    assert found.reasons == {"sealed": 1}
+    assert target_series(run, np.array([at(100), at(250)])).found.tolist() == [2, 2]
+
+
 def test_coverage_of_targets_that_never_accepted_and_of_several_visible_times() -> None:
     never = Attachment(1, TARGETS[0], 1, 1, TARGETS[0], 2, 2, at(0), at(1))
     twice = attachment(2, TARGETS[1], 0, 100)

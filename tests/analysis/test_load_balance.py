@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from analysis import load_balance
 from analysis.load import Run
-from analysis.load_balance import curve, gini, load_of, lorenz, top_share
+from analysis.load_balance import DestinationCounter, curve, gini, load_of, lorenz, top_share
 from analysis.rates import Series, SeriesCounter
+from zone_store.captures import Attachment
 from zone_store.keyspace.ids import xor_distance
 
 from .samples import TARGETS, Contents, at, attachment, run_of
@@ -75,6 +77,27 @@ def test_load_adds_up_a_nodes_attachments_and_leaves_out_brief_ones() -> None:
     assert (load.gini, load.left_out) == (0.0, 1)
     # The same nodes are compared, and drawn lookups of the brief node are left out as its measured ones are.
     assert len(load.expected) == 2
+
+
+def test_load_of_a_thin_fleet_is_of_all_known_nodes() -> None:
+    bare = Attachment(2, TARGETS[1], 1, 1, TARGETS[1], 0, 0, at(0), lost_ns=at(600), reason="sealed")
+    run = run_of(Contents(attachments=[attachment(1, TARGETS[0]), bare]))
+    load = load_of(run, np.array([0, 598, 300]), series_of(run, 10, 600, 898))
+    assert load.node.tolist() == [1, 2]
+    assert load.attached_s.tolist() == [598.0, 600.0]
+    assert load.rate.tolist() == [60.0, 30.0]
+
+
+def test_lookups_count_for_their_inferred_destination() -> None:
+    full = run_of(Contents(attachments=[attachment(1, TARGETS[0]), attachment(2, TARGETS[1])]))
+    bare = Attachment(2, TARGETS[1], 1, 1, TARGETS[1], 0, 0, at(0))
+    thin = run_of(Contents(attachments=[attachment(1, TARGETS[0]), bare]))
+    table = SimpleNamespace(destination=np.array([1, 1], np.uint32), inferred=np.array([2, 1], np.uint32))
+    which = SimpleNamespace(lookups=np.array([True, True]))
+    for run in (full, thin):
+        counter = DestinationCounter(run)
+        counter.add(table, which)
+        assert counter.result().tolist() == [0, 1, 1]
 
 
 def test_hashing_alone_is_drawn_while_nodes_were_attached_and_at_the_times_of_traffic() -> None:

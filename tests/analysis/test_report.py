@@ -63,7 +63,7 @@ def test_the_page_of_the_sample(sample_run: Path) -> None:
     assert "Run 20261121T150000Z_mainline_a4-6 , montra 0.1.0 (v0-<i>)" in text
     assert "5 lookups" in text
     assert "95.0 % crawl completeness, at most share of established, listed nodes; least 80.0 %, 3 crawls" in text
-    assert "0.6 captured lookups a minute, uncorrected, over 9 min of running time" in text
+    assert "0.6 captured a minute of 9 min of running time, raw; maintenance left out" in text
     assert "Completeness is an upper bound" in text
     assert "1.40 monitors a lookup" in text
     assert "80.0 % ended at the nearest node" in text
@@ -180,7 +180,19 @@ def test_validation_is_shown(sample_run: Path) -> None:
                 "capture": proportion(471, 480, 0.962, 0.991),
                 "capture_announces": {"hits": 0, "trials": 0, "share": None, "low": 0.0, "high": 1.0},
                 "destination": proportion(4, 4, 0.5, 1),
-                "destination_misses": {"not_<i>monitored": 2, "other": 0},
+                "causes": [
+                    {
+                        "what": "destination",
+                        "cause": "not_<i>monitored",
+                        "count": 2,
+                        "share": 1.0,
+                        "of_all": 0.25,
+                        "meaning": "it <u>was</u> not",
+                        "by_client": {"aria<2": 2},
+                    },
+                    {"what": "destination"},
+                    7,
+                ],
                 "destination_by_key": proportion(4, 4, 0.3, 1),
                 "unexplained": proportion(1, 472, 0.0, 0.012),
                 "excluded": {"reached_nobody": 3, "outside_zone": 0},
@@ -191,11 +203,11 @@ def test_validation_is_shown(sample_run: Path) -> None:
     )
     text = words(Page(report([sample_run])).text)
     assert "Lookups captured 98.1 % 96.2 % to 99.1 % 480" in text
-    assert "Destination right, of those captured 100.0 % 50.0 % to 100.0 % 4 (few)" in text
+    assert "Observed destination right, of those captured 100.0 % 50.0 % to 100.0 % 4 (few)" in text
     assert "with announce" not in text
     assert "lookups of a key not independent 100.0 % 30.0 % to 100.0 % 4 (few)" in text
     assert "Lookups that nobody made, of those counted 0.2 % 0.0 % to 1.2 % 472" in text
-    assert "Failures by reason: wrong destination, not <i>monitored: 2." in text
+    assert "wrong observed destination not <i>monitored 2 100.0 % 25.00 % aria<2 2 it <u>was</u> not" in text
     assert "Left out, because they cannot be judged: reached nobody: 3." in text
     assert "Captured in parts 2 <b>" in text
 

@@ -97,7 +97,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
         folder = make_run(tmp_path / name / "20261121T150000Z_mainline_a4-6", sample())
         analyze(folder, version_name=version_name)
         found.append({path.name: path.read_bytes() for path in sorted((folder / "analysis").iterdir())})
-    assert len(found[0]) == 26
+    assert len(found[0]) == 30
     assert found[0] == found[1]
 
 

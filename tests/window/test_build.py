@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 import math
 import random
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from crawler.settings import CrawlSettings
@@ -16,8 +18,8 @@ from montra.endpoint.limits import Limits, LimitSettings, Rate
 from montra.endpoint.outbox import Outbox
 from montra.monitors.settings import FleetSettings
 from montra.overlays.mainline import OVERLAY
-from montra.window.build import build, build_crawler, within_limits
-from montra.window.config import Addresses, Config
+from montra.window.build import build, build_courtesy, build_crawler, within_limits
+from montra.window.config import Addresses, Config, Replies
 from montra.window.survey import Survey
 from zone_store.captures import CrawlRow
 from zone_store.keyspace.zone import Zone
@@ -138,3 +140,17 @@ def test_the_same_limit_is_enough_for_a_crawl_that_is_built_to_fit() -> None:
     assert (len(crawler.nodes), sum(row.gone for row in rows), crawler.counters["timeout"]) == (300, 0, 0)
     assert rows[-1].completeness > 0.99
     assert rows[-1].estimate == pytest.approx(300, abs=3)
+
+
+def test_all_processes_of_a_run_reply_alike_and_take_each_others_tokens() -> None:
+    given = replace(config(Rate(5000, 1000)), replies=Replies(mode="once"))
+    query = b"d1:ad2:id20:%b9:info_hash20:%be1:q9:get_peers1:t2:aa1:y1:qe" % (b"i" * 20, b"k" * 20)
+    batch = DatagramBatch.of([(START, 1, 2, 3, query)])
+    said = []
+    for seed in (1, 1, 2):
+        courtesy = build_courtesy(given, OVERLAY, seed)
+        assert courtesy is not None
+        scan = OVERLAY.scan(batch)
+        said += courtesy.answer(START, batch, scan, np.array([0]), np.zeros((1, 20), np.uint8)).payloads
+    assert said[0] == said[1] != said[2]
+    assert build_courtesy(replace(given, replies=Replies(mode="paper")), OVERLAY, 1) is None

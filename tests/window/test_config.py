@@ -42,6 +42,15 @@ def test_a_ring_is_made_of_its_settings() -> None:
         parse({**LAB, "addresses": {**addresses, "receive": "rings"}})
 
 
+def test_what_strangers_get() -> None:
+    table = parse(LAB).reply_table()
+    assert table["libtorrent"] == "far-id"
+    config = parse({**LAB, "replies": {"mode": "own-id", "families": {"jech": "silent"}}})
+    validate(config)
+    assert config.reply_table() == dict.fromkeys(table, "own-id") | {"jech": "silent"}
+    assert set(parse({**LAB, "replies": {"mode": "paper"}}).reply_table().values()) == {"silent"}
+
+
 def test_defaults_are_filled_in() -> None:
     config = parse(LAB)
     validate(config)
@@ -74,6 +83,11 @@ def test_unknown_keys_are_named_with_the_nearest_known_one(change: dict[str, obj
         ({"bootstrap": []}, ["bootstrap", "host:port"]),
         ({"bootstrap": ["nowhere"]}, ["bootstrap", "'nowhere'"]),
         ({"crawl": {"timeout_s": -1.0}}, ["timeout_s"]),
+        ({"replies": {"mode": "polite"}}, ["replies: mode 'polite' is none of least, paper, silent"]),
+        ({"replies": {"families": {"azureus": "silent"}}}, ["replies: family 'azureus' is none of"]),
+        ({"replies": {"families": {"jech": "loud"}}}, ["replies: policy 'loud' of jech is none of"]),
+        ({"replies": {"mode": "paper", "families": {"jech": "once"}}}, ["replies", "silence to all"]),
+        ({"replies": {"families": {"jech": 1}}}, ["str", "int", "replies.families"]),
         ({"storage": {"min_free": "lots"}}, ["storage.min_free", "'lots'"]),
         ({"addresses": {**LAB["addresses"], "monitors": []}}, ["addresses.monitors"]),
         ({"addresses": {**LAB["addresses"], "ports": "0"}}, ["addresses", "port"]),

@@ -40,6 +40,17 @@ def test_few_subnets_are_said_with_what_they_cost() -> None:
     assert "22% to 30%" in found["address spread"].finding
 
 
+def test_a_thin_fleet_needs_fewer_monitors() -> None:
+    public = {"bootstrap": ["8.8.8.8:6881"]}
+    all_of_them = checks(**public)["capacity"]
+    assert all_of_them.level == "warn"
+    assert all_of_them.finding.startswith("about 156250 nodes in the zone, 8192 monitors at most")
+    thin = checks(**public, monitors={"every": 8, "max_monitors": 65_536})["capacity"]
+    assert thin.finding.startswith(
+        "about 156250 nodes in the zone, 35511 of them to be monitored (monitors.every = 8), 8192 monitors at most"
+    )
+
+
 def test_too_few_files_with_a_socket_for_each_monitor() -> None:
     found = checks(replace(HOST, open_files_hard=1000), addresses={**LAB["addresses"], "bind": "each"})
     assert found["files"].level == "refuse"
