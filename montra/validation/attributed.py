@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from montra.validation.truth import TruthLookup
+from montra.validation.truth import FIND_NODE, TruthLookup
 from zone_store.captures import Kind, Lookups, Maintenance
 
 #: Kinds that ask for a key, as analysis counts them; an announce is a lookup's second phase and a row of its own.
@@ -20,15 +20,20 @@ Asker = tuple[int, int, bytes]
 
 
 class Found(NamedTuple):
-    """An attributed lookup: first copy, distinct monitors, attachment number of the destination.
+    """An attributed lookup: first and last copy, distinct monitors, attachment number of the destination.
 
-    maintenance: whether attribution took it for no user's lookup, so that analysis leaves it out.
+    maintenance: whether attribution took it for no user's lookup, so that analysis leaves it out; inferred, confidence:
+    attachment number of the most probable destination, and its probability; node_lookup: made with find_node.
     """
 
     time_ns: int
+    last_ns: int
     copies: int
     destination: int
     maintenance: bool
+    inferred: int
+    confidence: float
+    node_lookup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +47,41 @@ class Attributed:
 
 
 class Match(NamedTuple):
-    """What explains a command: its row, and how many more rows within its time no command explains."""
+    """What explains a command: its row, and the further rows within its time that no command explains."""
 
     row: Found
-    parts: int
+    rest: tuple[Found, ...] = ()
 
 
-def index_lookups(tables: Iterable[Lookups], keys: Iterable[bytes], since_ns: int, until_ns: int) -> Attributed:
-    """Return the lookups for `keys` (20 bytes each), and the number of users' lookups within [since_ns, until_ns).
+def index_lookups(
+    tables: Iterable[Lookups], commands: Sequence[TruthLookup], since_ns: int, until_ns: int
+) -> Attributed:
+    """Return the rows of the commands' requesters and keys, and the number of users' lookups in [since_ns, until_ns).
 
-    Only rows for the keys become objects, so a large run costs no more than its blocks.
+    Only these rows become objects, so a large run costs no more than its blocks.
     """
-    wanted = np.array(sorted({bytes(key) for key in keys}), "V20")
+    wanted = np.array(sorted({command.key for command in commands}), "V20")
+    requesters = np.array(sorted({command.requester.ip for command in commands}), np.uint32)
     found: dict[Asker, list[Found]] = {}
     counted = 0
     for table in tables:
-        packed = np.ascontiguousarray(table.key).view("V20").ravel()
         lookups = np.isin(table.kind, LOOKUP_KINDS)
         inside = (since_ns <= table.time_ns) & (table.time_ns < until_ns)
         counted += int(np.count_nonzero(lookups & inside & (table.maintenance == Maintenance.NONE)))
-        for row in np.flatnonzero(np.isin(packed, wanted) & lookups):
-            asker = int(table.source_ip[row]), int(table.source_port[row]), table.key[row].tobytes()
-            found.setdefault(asker, []).append(
-                Found(
-                    int(table.time_ns[row]),
-                    int(table.copies[row]),
-                    int(table.destination[row]),
-                    bool(table.maintenance[row] != Maintenance.NONE),
-                )
-            )
+        # by address first: comparing numbers is far cheaper than comparing keys
+        part = table.take((lookups | (table.kind == Kind.NODE_LOOKUP)) & np.isin(table.source_ip, requesters))
+        part = part.take(np.isin(np.ascontiguousarray(part.key).view("V20").ravel(), wanted))
+        rows = zip(
+            *(getattr(part, name).tolist() for name in Found._fields[:4]),
+            (part.maintenance != Maintenance.NONE).tolist(),
+            part.inferred.tolist(),
+            part.confidence.tolist(),
+            (part.kind == Kind.NODE_LOOKUP).tolist(),
+            strict=True,
+        )
+        askers = zip(part.source_ip.tolist(), part.source_port.tolist(), map(bytes, part.key), strict=True)
+        for asker, row in zip(askers, rows, strict=True):
+            found.setdefault(asker, []).append(Found(*row))
     return Attributed(found, counted)
 
 
@@ -80,7 +91,8 @@ def match(
     """Match commands and attributed lookups one to one; returns the matches by the command's place in `commands`.
 
     A row may explain a command of its requester and key that was given at most window_ns before its first copy (or
-    early_ns after it). Of all such pairs the nearest in time are taken first, and each command and row once.
+    early_ns after it); a row of find_node only one that uses it. Of all such pairs the nearest in time are taken first,
+    and each command and row once.
     """
     by_asker: defaultdict[Asker, list[int]] = defaultdict(list)
     for number, command in enumerate(commands):
@@ -92,7 +104,8 @@ def match(
             (abs(delay), number, place)
             for number in numbers
             for place, row in enumerate(rows)
-            if -early_ns <= (delay := row.time_ns - commands[number].t_ns) <= window_ns
+            if (commands[number].method == FIND_NODE or not row.node_lookup)
+            and -early_ns <= (delay := row.time_ns - commands[number].t_ns) <= window_ns
         )
         chosen: dict[int, int] = {}
         taken: set[int] = set()
@@ -100,6 +113,9 @@ def match(
             if number not in chosen and place not in taken:
                 chosen[number] = place
                 taken.add(place)
-        spare = Counter(number for _, number, place in pairs if place not in taken)
-        matches |= {number: Match(rows[place], spare[number]) for number, place in chosen.items()}
+        spare: defaultdict[int, list[Found]] = defaultdict(list)
+        for _, number, place in pairs:
+            if place not in taken:
+                spare[number].append(rows[place])
+        matches |= {number: Match(rows[place], tuple(spare[number])) for number, place in chosen.items()}
     return matches

@@ -6,10 +6,14 @@ import math
 import statistics
 from collections.abc import Collection, Iterable
 
+import numpy as np
+
 from montra.validation.comparison import Completeness
 from montra.validation.coverage import Beside, beside_node
 from montra.validation.truth import TruthNode
-from zone_store.captures import Attachment, CrawlRow
+from zone_store.captures import CrawlRow
+
+_NEVER = np.iinfo(np.int64).max
 
 
 def completeness(
@@ -19,14 +23,22 @@ def completeness(
 
     The true completeness of a crawl is the share of the nodes alive throughout it that were known at its end.
     """
+    listed = list(nodes)
+    up = np.array([node.up_ns for node in listed], np.int64)
+    down = np.array([node.down_ns or _NEVER for node in listed], np.int64)
+    known = [(row, one.found_ns, one.lost_ns) for row, node in enumerate(listed) for one in beside_node(node, beside)]
+    owner, found, lost = np.array(known, np.int64).reshape(-1, 3).T
+    lost = np.where(lost == 0, _NEVER, lost)
     true: list[float] = []
     estimates: list[float] = []
     held = 0
     for crawl in crawls:
-        alive = [node for node in nodes if node.up_ns <= crawl.begin_ns and node.lives(crawl.end_ns)]
-        if crawl.end_ns > until_ns or not alive:
+        alive = (up <= crawl.begin_ns) & (crawl.end_ns < down)
+        if crawl.end_ns > until_ns or not alive.any():
             continue
-        share = sum(any(_known(row, crawl.end_ns) for row in beside_node(node, beside)) for node in alive) / len(alive)
+        known_then = np.zeros(len(listed), np.bool_)
+        known_then[owner[(found <= crawl.end_ns) & (crawl.end_ns < lost)]] = True
+        share = int(np.count_nonzero(known_then & alive)) / int(np.count_nonzero(alive))
         true.append(share)
         if crawl.estimate > 0:
             estimates.append(crawl.completeness)
@@ -39,7 +51,3 @@ def completeness(
         estimate_median=statistics.median(estimates) if estimates else math.nan,
         held=held,
     )
-
-
-def _known(attachment: Attachment, t_ns: int) -> bool:
-    return attachment.found_ns <= t_ns and not 0 < attachment.lost_ns <= t_ns

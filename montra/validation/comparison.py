@@ -54,20 +54,49 @@ class Completeness:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Results of the lookups whose requester, or target, has one thing in common: `by` says what, `name` which."""
+
+    by: str
+    name: str
+    capture: Proportion
+    destination: Proportion
+    inferred: Proportion
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why so many lookups were missed. what: "capture", "destination" (observed) or "inferred".
+
+    share: of all misses of that sort; of_all: of the lookups that could have been missed so (all judged; of
+    destinations, all captured); meaning: the cause in words; by_client: count by client of the requester.
+    """
+
+    what: str
+    cause: str
+    count: int
+    share: float
+    of_all: float
+    meaning: str
+    by_client: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """A run against the truth, over all lookups for keys in the zone that the requesters made in [since_ns, until_ns).
 
-    ended: why the lab's workload ended; lookups: commands in the truth; skipped: commands that the lab could not give;
+    ended: why the workload ended; lookups: commands in the truth; skipped: commands that could not be given;
     excluded: those left out, by reason; keys, destinations: distinct ones of those judged; capture: lookups with an
     attributed lookup of the same requester and key, each of which is one command's alone; counted: captured and not
     marked as maintenance, so that analysis counts it; capture_lookups, capture_announces: captured, for each kind of
-    command; destination: of the captured, those attributed to the node that really was nearest to the key among all
-    that received the query; *_by_key: the same share with an interval that does not take lookups of one key for
-    independent; unexplained: of the lookups that analysis would count in the window, those that no command explains;
-    split: captured lookups of which another part came out as a lookup of its own; misfiled: captured lookups that
-    attribution marked as maintenance; capture_misses, destination_misses: every failure by reason; reached_closest:
-    lookups whose true destination was the nearest of all live nodes (the network's own quality, not montra's);
-    coverage: share of the zone's node time during which the node was seen handing its monitor out.
+    command; destination, inferred: of the captured, those whose observed, or inferred, destination is the node that
+    really was nearest to the key among all that received the query; *_by_key: the same share with an interval that does
+    not take lookups of one key for independent; unexplained: of the lookups that analysis would count in the window,
+    those that no command explains; split: captured lookups of which another part came out as a lookup of its own;
+    misfiled: captured lookups that attribution marked as maintenance; causes: every miss under one cause; groups:
+    results by client and label; reached_closest: lookups whose true destination was the nearest of all live nodes (the
+    network's own quality, not montra's); coverage: share of the zone's node time during which the node was seen handing
+    its monitor out.
     """
 
     run: str
@@ -88,24 +117,45 @@ class Comparison:
     capture_announces: Proportion
     destination: Proportion
     destination_by_key: Clustered
+    inferred: Proportion
+    inferred_by_key: Clustered
     unexplained: Proportion
     split: int
     misfiled: int
     copies: Copies
-    capture_misses: dict[str, int]
-    destination_misses: dict[str, int]
+    causes: list[Cause]
+    groups: list[Group]
     reached_closest: Proportion
     coverage: float
     arrivals: Arrivals
     completeness: Completeness
 
     @property
+    def capture_misses(self) -> dict[str, int]:
+        """Lookups not captured, by cause."""
+        return self._misses("capture")
+
+    @property
+    def destination_misses(self) -> dict[str, int]:
+        """Observed destinations that are wrong, by cause."""
+        return self._misses("destination")
+
+    @property
+    def inferred_misses(self) -> dict[str, int]:
+        """Inferred destinations that are wrong, by cause."""
+        return self._misses("inferred")
+
+    def _misses(self, what: str) -> dict[str, int]:
+        return {cause.cause: cause.count for cause in self.causes if cause.what == what}
+
+    @property
     def flaw(self) -> str:
         """Why the comparison is none of a whole workload, in a line; empty if it is."""
         if self.ended != "finished":
-            return f"the lab's workload did not finish: {self.ended}"
+            return f"the workload did not finish: {self.ended}"
         if not self.capture.trials:
             return f"none of the {self.lookups} lookups could be judged"
         if self.skipped > MOST_SKIPPED * (self.lookups + self.skipped):
-            return f"the lab skipped {self.skipped} of {self.lookups + self.skipped} commands: too few free requesters"
+            given = self.lookups + self.skipped
+            return f"the workload skipped {self.skipped} of {given} commands: too few free requesters"
         return ""

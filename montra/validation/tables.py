@@ -1,12 +1,18 @@
-"""A comparison as rows of text for a terminal, and as a file for the report."""
+"""A comparison as tables of text for a terminal, and as a file for the report."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import msgspec
 
 from montra.validation.comparison import Comparison
+
+#: The file of a comparison in its run folder, where the report finds it.
+VALIDATION = "validation.json"
+#: `Cause.what` in words.
+_MISSED = {"capture": "not captured", "destination": "observed destination", "inferred": "inferred destination"}
 
 
 def rows(comparison: Comparison) -> list[tuple[str, str]]:
@@ -17,15 +23,43 @@ def rows(comparison: Comparison) -> list[tuple[str, str]]:
         ("  captured and counted", str(comparison.counted)),
         ("  lookups that only search", str(comparison.capture_lookups)),
         ("  lookups that lead to an announce", str(comparison.capture_announces)),
-        ("Destination right, of those captured", str(comparison.destination)),
+        ("Observed destination right, of those captured", str(comparison.destination)),
         ("  lookups of a key not independent", str(comparison.destination_by_key)),
+        ("Inferred destination right, of those captured", str(comparison.inferred)),
+        ("  lookups of a key not independent", str(comparison.inferred_by_key)),
         ("Lookups that nobody made", str(comparison.unexplained)),
-        ("Missed", _reasons(comparison.capture_misses)),
-        ("Wrong destination", _reasons(comparison.destination_misses)),
         ("Not counted", _reasons(comparison.excluded)),
         *facts(comparison),
         ("Lookups that reached the closest node", str(comparison.reached_closest)),
     ]
+
+
+def why_missed(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Return the table of causes: a header, then what was missed, why, how often, of those and of all, by client."""
+    header = ("Missed", "Cause", "Count", "Of these", "Of all", "By client", "Meaning")
+    found = [
+        (
+            _MISSED[cause.what],
+            cause.cause.replace("_", " "),
+            str(cause.count),
+            _share(cause.share),
+            f"{cause.of_all:.2%}",
+            ", ".join(f"{client} {count}" for client, count in cause.by_client.items()),
+            cause.meaning,
+        )
+        for cause in comparison.causes
+    ]
+    return [header, *found]
+
+
+def by_group(comparison: Comparison) -> list[tuple[str, ...]]:
+    """Return the results by client and label: a header, then a row for each."""
+    header = ("By", "", "Captured", "Observed destination", "Inferred destination")
+    found = [
+        (group.by, group.name, str(group.capture), str(group.destination), str(group.inferred))
+        for group in comparison.groups
+    ]
+    return [header, *found]
 
 
 def facts(comparison: Comparison) -> list[tuple[str, str]]:
@@ -58,17 +92,25 @@ def facts(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def text(comparison: Comparison) -> str:
-    """Return the rows as aligned lines of plain text."""
-    table = rows(comparison)
-    width = max(len(name) for name, _ in table)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in table)
+    """Return the rows as aligned lines of plain text, then the causes of misses and the results by client."""
+    tables: list[list[tuple[str, ...]]] = [list(rows(comparison)), why_missed(comparison), by_group(comparison)]
+    return "\n\n".join(_aligned(table) for table in tables if len(table) > 1)
+
+
+def built(comparison: Comparison) -> dict[str, Any]:
+    """Return the comparison as plain data, with its facts as text for the report."""
+    plain: dict[str, Any] = {**msgspec.to_builtins(comparison), "facts": facts(comparison)}
+    return plain
 
 
 def document(comparison: Comparison) -> bytes:
-    """Return the comparison as one JSON object, with its facts as text for the report; NaN and infinity are null."""
-    return msgspec.json.format(
-        msgspec.json.encode({**msgspec.to_builtins(comparison), "facts": facts(comparison)}), indent=2
-    )
+    """Return the comparison as one JSON object, as the report reads it; NaN and infinity are null."""
+    return msgspec.json.format(msgspec.json.encode(built(comparison)), indent=2)
+
+
+def _aligned(table: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)
 
 
 def _reasons(counts: dict[str, int]) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from montra.datagrams import ip_number
 from montra.lab.events import (
     ANNOUNCE_PEER,
+    GET_PEERS,
     LOG_NAME,
     SCHEMA,
     Announce,
@@ -29,9 +30,15 @@ from montra.lab.events import (
     read_events,
 )
 
+#: `TruthLookup.method` of clients that search with find_node (rTorrent).
+FIND_NODE = "find_node"
+#: `Truth.reason` of a workload that ran as asked for.
+FINISHED = "finished"
 #: A packet later than this after the last command of its (requester, key) belongs to no command. libtorrent announces
 #: at most 15 s (its RPC timeout) after the last answer; the lab repeats a pair after 150 s at the earliest.
 LONGEST_LOOKUP_NS = 100_000_000_000
+#: What all nodes of a lab are.
+_CLIENT = "libtorrent"
 
 
 class TruthError(Exception):
@@ -40,7 +47,11 @@ class TruthError(Exception):
 
 @dataclass(slots=True)
 class TruthNode:
-    """A real node. `down_ns`: when it fell silent, 0 while it lives."""
+    """A real node. `down_ns`: when it fell silent, 0 while it lives.
+
+    client: family of its program ("libtorrent", ...; "" = not told); labels: what else results are divided by, such as
+    {"nat": "full cone"}.
+    """
 
     index: int
     node_id: bytes
@@ -48,6 +59,8 @@ class TruthNode:
     port: int
     up_ns: int
     down_ns: int = 0
+    client: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
     number: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,8 +75,9 @@ class TruthNode:
 class TruthLookup:
     """One command and what came of it.
 
-    received: when each node (by index) first received its get_peers; stored: nodes that received its announce_peer;
-    asked: when the requester first sent get_peers to each address (host-order IP, port), monitors' included.
+    method: the query it begins with, FIND_NODE for rTorrent; received: when each node (by index) first received it;
+    stored: nodes that received its announce_peer; asked: when the requester first sent it to each address (host-order
+    IP, port), monitors' included.
     """
 
     t_ns: int
@@ -74,6 +88,7 @@ class TruthLookup:
     received: dict[int, int] = field(default_factory=dict)
     stored: set[int] = field(default_factory=set)
     asked: dict[tuple[int, int], int] = field(default_factory=dict)
+    method: str = GET_PEERS
 
     @property
     def key_number(self) -> int:
@@ -83,18 +98,21 @@ class TruthLookup:
 
 @dataclass(slots=True)
 class Truth:
-    """A lab's whole log. stray: packets that belong to no command; end_ns, reason: when and why the packets' log
-    ended; skipped: commands that the lab could not give.
+    """All that real nodes logged, of a lab or of any other source. stray: packets that belong to no command; end_ns,
+    reason: when (0 = with the run) and why the packets' log ended; skipped: commands that could not be given.
+
+    nodes are by index, which `TruthLookup.received` and `stored` refer to.
     """
 
     zone: str
     nodes: dict[int, TruthNode]
     lookups: list[TruthLookup]
-    converged_ns: int
-    end_ns: int
-    reason: str
-    stray: int
+    converged_ns: int = 0
+    end_ns: int = 0
+    reason: str = FINISHED
+    stray: int = 0
     skipped: int = 0
+    name: str = ""
 
     def destination(self, lookup: TruthLookup) -> TruthNode | None:
         """Return the node nearest to the key among those that received the query, None if none did.
@@ -102,13 +120,9 @@ class Truth:
         The requester itself counts where it is among them: libtorrent asks itself when others hand it its own address,
         and that happens exactly when it is among the nearest to the key.
         """
+        key = lookup.key_number
         nodes = (self.nodes[index] for index in lookup.received)
-        return min(nodes, key=lambda node: node.number ^ lookup.key_number, default=None)
-
-    def closest_live(self, lookup: TruthLookup) -> TruthNode | None:
-        """Return the node nearest to the key among all that lived when the command was given."""
-        nodes = (node for node in self.nodes.values() if node.lives(lookup.t_ns))
-        return min(nodes, key=lambda node: node.number ^ lookup.key_number, default=None)
+        return min(nodes, key=lambda node: node.number ^ key, default=None)
 
 
 def load_truth(folder: Path) -> Truth:
@@ -150,7 +164,7 @@ class _Reader:
                 self._sent(event)
             case NodeUp():
                 self._nodes[event.index] = TruthNode(
-                    event.index, bytes.fromhex(event.id), ip_number(event.ip), event.port, event.t_ns
+                    event.index, bytes.fromhex(event.id), ip_number(event.ip), event.port, event.t_ns, 0, _CLIENT
                 )
             case NodeDown():
                 self._nodes[event.index].down_ns = event.t_ns
@@ -181,6 +195,7 @@ class _Reader:
             self._done.reason,
             self._stray,
             self._done.skipped,
+            path.parent.name,
         )
 
     def _command(self, event: Lookup | Announce) -> None:

@@ -1,5 +1,7 @@
 """Picking rows out of large tables."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from montra.validation.attributed import Found, Match, index_lookups, match
@@ -27,6 +29,8 @@ def table(keys: list[bytes], kinds: list[Kind], marks: list[Maintenance]) -> Loo
         rank=np.zeros(n, np.uint16),
         margin=np.zeros(n, np.float32),
         maintenance=np.array(marks, np.uint8),
+        inferred=(rows + 200).astype(np.uint32),
+        confidence=np.full(n, 0.5, np.float32),
     )
 
 
@@ -42,37 +46,53 @@ def test_only_lookups_of_the_keys_asked_for() -> None:
         [Maintenance.NONE, Maintenance.OWN_ID, Maintenance.NONE, Maintenance.NONE, Maintenance.NONE],
     )
     second = table([one], [Kind.LOOKUP], [Maintenance.NONE])
-    found = index_lookups([first, second], [one, two, one], 0, 100)
+    asked = [command(0, key) for key in (one, two, one)]
+    found = index_lookups([first, second], asked, 0, 100)
     assert found.by_asker == {
-        (*ASKER, one): [Found(0, 1, 100, False), Found(0, 1, 100, False)],
-        (*ASKER, two): [Found(10, 2, 101, True)],
+        (*ASKER, one): [
+            Found(0, 5, 1, 100, False, 200, 0.5),
+            Found(40, 45, 5, 104, False, 204, 0.5, node_lookup=True),
+            Found(0, 5, 1, 100, False, 200, 0.5),
+        ],
+        (*ASKER, two): [Found(10, 15, 2, 101, True, 201, 0.5)],
     }
     assert found.counted == 3
+    others = [replace(one, requester=TruthNode(1, b"\x01" * 20, ASKER[0] + 1, ASKER[1], 0)) for one in asked]
+    assert index_lookups([first], others, 0, 100).by_asker == {}
     nothing = index_lookups([first], [], 5, 20)
     assert (nothing.by_asker, nothing.counted) == ({}, 0)
     assert index_lookups([first], [], 20, 21).counted == 1
 
 
-def command(t_ns: int, key: bytes = b"\xa5" * 20) -> TruthLookup:
-    return TruthLookup(t_ns, TruthNode(1, b"\x01" * 20, *ASKER, 0), key, False, False)
+def command(t_ns: int, key: bytes = b"\xa5" * 20, method: str = "get_peers") -> TruthLookup:
+    return TruthLookup(t_ns, TruthNode(1, b"\x01" * 20, *ASKER, 0), key, False, False, method=method)
 
 
-def found_at(*times: int) -> list[Found]:
-    return [Found(t_ns, 1, 100, False) for t_ns in times]
+def found_at(*times: int, node_lookup: bool = False) -> list[Found]:
+    return [Found(t_ns, t_ns, 1, 100, False, 100, 1.0, node_lookup) for t_ns in times]
 
 
 def test_commands_and_lookups_match_one_to_one() -> None:
     key = b"\xa5" * 20
     rows = found_at(101, 130)
     # one row serves one command only, the nearer one
-    assert match([command(60), command(100)], {(*ASKER, key): rows[:1]}, 5, 60) == {1: Match(rows[0], 0)}
+    assert match([command(60), command(100)], {(*ASKER, key): rows[:1]}, 5, 60) == {1: Match(rows[0])}
     # the nearest pair first, the other row is left for the other command
     assert match([command(90), command(100)], {(*ASKER, key): rows}, 5, 60) == {
-        1: Match(rows[0], 0),
-        0: Match(rows[1], 0),
+        1: Match(rows[0]),
+        0: Match(rows[1]),
     }
     # what is left over within a command's time is another part of it
-    assert match([command(100)], {(*ASKER, key): rows}, 5, 60) == {0: Match(rows[0], 1)}
+    assert match([command(100)], {(*ASKER, key): rows}, 5, 60) == {0: Match(rows[0], (rows[1],))}
     # too early, too late, another key
     assert match([command(107)], {(*ASKER, key): rows}, 5, 20) == {}
     assert match([command(100, b"\xa6" * 20)], {(*ASKER, key): rows}, 5, 60) == {}
+
+
+def test_find_node_rows_are_for_those_who_search_with_it() -> None:
+    key = b"\xa5" * 20
+    by_find_node, by_get_peers = *found_at(101, node_lookup=True), *found_at(103)
+    rows = {(*ASKER, key): [by_find_node, by_get_peers]}
+    assert match([command(100)], rows, 5, 60) == {0: Match(by_get_peers)}
+    # rTorrent's get_peers goes to those that answered its find_node
+    assert match([command(100, method="find_node")], rows, 5, 60) == {0: Match(by_find_node, (by_get_peers,))}

@@ -7,13 +7,30 @@ from pathlib import Path
 
 import pytest
 
+from montra.datagrams import ip_number
 from montra.lab.events import Event
 from montra.validation.compare import compare
-from montra.validation.tables import document, rows, text
-from zone_store.captures import Flag
+from montra.validation.comparison import Cause
+from montra.validation.tables import document, rows, text, why_missed
+from montra.validation.truth import FIND_NODE, Truth, TruthLookup, TruthNode
+from zone_store.captures import Flag, Kind
 from zone_store.run.folder import RunError
 
-from .worlds import asks, at, attachment, down, hears, monitor_ip, sends, up, write_run, write_truth
+from .worlds import (
+    asks,
+    at,
+    attachment,
+    down,
+    hears,
+    id_of,
+    key_of,
+    monitor_ip,
+    node_ip,
+    sends,
+    up,
+    write_run,
+    write_truth,
+)
 
 #: Nodes a4, a5, a6, a7 (1 to 4) of the zone a4/6, and 10 (9) outside it.
 NODES: list[Event] = [up(1, 0xA4), up(2, 0xA5), up(3, 0xA6), up(4, 0xA7), up(9, 0x10)]
@@ -83,14 +100,35 @@ def test_captures_destinations_and_reasons(tmp_path: Path) -> None:
     assert (comparison.unexplained.hits, comparison.unexplained.trials) == (1, 5)
     assert (comparison.ended, comparison.skipped, comparison.flaw) == ("finished", 0, "")
 
+    # what attribution infers is its own affair; it is judged by the same truth
+    assert comparison.inferred.trials == 4
+    assert comparison.inferred.hits + sum(comparison.inferred_misses.values()) == 4
+    assert comparison.causes[0] == Cause(
+        "capture",
+        "never_came_near",
+        1,
+        1.0,
+        0.2,
+        "its monitor was visible, but the requester did not ask it",
+        {"libtorrent": 1},
+    )
+    assert [(cause.what, cause.share, cause.of_all) for cause in comparison.causes[1:3]] == [
+        ("destination", 0.5, 0.25),
+        ("destination", 0.5, 0.25),
+    ]
+    assert [(group.by, group.name, str(group.capture)) for group in comparison.groups] == [
+        ("requester's client", "libtorrent", "80.0% (4 of 5; 95 % 37.6% to 96.4%)"),
+        ("target's client", "libtorrent", "80.0% (4 of 5; 95 % 37.6% to 96.4%)"),
+    ]
+
     told = json.loads(document(comparison))
+    assert told["causes"][0]["cause"] == "never_came_near"
     assert ["Captured in parts", "0"] in told["facts"]
     assert told["capture"]["hits"] == 4
     assert told["copies"]["counts"] == {"1": 2, "2": 1, "3": 1}
     assert told["arrivals"]["median_s"] is None
     table = dict(rows(comparison))
     assert table["Lookups captured"] == "80.0% (4 of 5; 95 % 37.6% to 96.4%)"
-    assert table["Wrong destination"] == "1 lost, 1 not visible"
     assert table["Not counted"] == "none"
     assert table["Copies of a lookup"] == "mean 1.8, median 1.5"
     assert table["Commands"] == "5 given, 0 skipped, 5 judged"
@@ -99,9 +137,20 @@ def test_captures_destinations_and_reasons(tmp_path: Path) -> None:
     assert table["True completeness of crawls"] == "median unknown, least unknown of 0"
     assert table["  own estimate, interval held truth"] == "median unknown, 0 of 0"
     assert "Start to visible" not in table
-    lines = text(comparison).splitlines()
-    assert len(lines) == len(rows(comparison))
-    assert len({len(line) - len(value) for (_, value), line in zip(rows(comparison), lines, strict=True)}) == 1
+    first, missed, groups = (part.splitlines() for part in text(comparison).split("\n\n"))
+    assert len(first) == len(rows(comparison))
+    assert len({len(line) - len(value) for (_, value), line in zip(rows(comparison), first, strict=True)}) == 1
+    assert why_missed(comparison)[1] == (
+        "not captured",
+        "never came near",
+        "1",
+        "100.0%",
+        "20.00%",
+        "libtorrent 1",
+        "its monitor was visible, but the requester did not ask it",
+    )
+    assert [len(missed), len(groups)] == [1 + len(comparison.causes), 3]
+    assert missed[1].startswith("not captured          never came near  1      100.0%    20.00%  libtorrent 1")
 
 
 def test_what_cannot_be_judged_is_left_out_by_name(tmp_path: Path) -> None:
@@ -195,12 +244,38 @@ def test_a_workload_that_did_not_run_as_asked_for_is_told(tmp_path: Path) -> Non
     assert comparison.flaw == ""
     assert replace(comparison, lookups=19, skipped=1).flaw == ""
     assert replace(comparison, lookups=18, skipped=1).flaw == (
-        "the lab skipped 1 of 19 commands: too few free requesters"
+        "the workload skipped 1 of 19 commands: too few free requesters"
     )
-    assert replace(comparison, ended="max_life").flaw == "the lab's workload did not finish: max_life"
+    assert replace(comparison, ended="max_life").flaw == "the workload did not finish: max_life"
 
 
 def test_a_run_without_lookups_is_refused(tmp_path: Path) -> None:
     truth = write_truth(tmp_path / "lab", NODES)
     with pytest.raises(RunError, match="analyze it first"):
         compare(write_run(tmp_path / "runs", BESIDE, [], analyzed=False), truth)
+
+
+def test_a_truth_of_others_is_judged_by_client_and_label(tmp_path: Path) -> None:
+    """Two requesters of different clients: rTorrent asks with find_node, the other is behind a NAT and missed."""
+    nodes = {
+        1: TruthNode(1, id_of(0xA4), ip_number(node_ip(1)), 6881, at(0), client="aria2"),
+        2: TruthNode(2, id_of(0xA5), ip_number(node_ip(2)), 6881, at(0), client="aria2"),
+        8: TruthNode(8, id_of(0x20), ip_number(node_ip(8)), 6881, at(0), client="transmission", labels={"nat": "cone"}),
+        9: TruthNode(9, id_of(0x10), ip_number(node_ip(9)), 6881, at(0), client="rtorrent"),
+    }
+    lookups = [
+        TruthLookup(at(10), nodes[9], key_of(0xA5), False, False, {1: at(10), 2: at(10)}, method=FIND_NODE),
+        TruthLookup(at(11), nodes[8], key_of(0xA5), False, False, {1: at(11)}),
+    ]
+    run = write_run(tmp_path / "runs", BESIDE, [(10.1, 2, 9, 0xA5)], kind=Kind.NODE_LOOKUP)
+    comparison = compare(run, Truth("a4/6", nodes, lookups, name="packets"))
+    assert (comparison.truth, comparison.until_ns, comparison.flaw) == ("packets", at(90), "")
+    assert (comparison.capture.hits, comparison.capture.trials, comparison.unexplained.trials) == (1, 2, 0)
+    assert (comparison.destination.hits, comparison.destination.trials) == (1, 1)
+    assert [(one.by, one.name, one.capture.hits, one.capture.trials) for one in comparison.groups] == [
+        ("requester's client", "rtorrent", 1, 1),
+        ("requester's client", "transmission", 0, 1),
+        ("requester's nat", "cone", 0, 1),
+        ("target's client", "aria2", 1, 2),
+    ]
+    assert [(cause.cause, cause.by_client) for cause in comparison.causes] == [("never_came_near", {"transmission": 1})]

@@ -36,6 +36,25 @@ def test_coverage(nodes: list[TruthNode], attachments: list[Attachment], expecte
     assert share == pytest.approx(expected, nan_ok=True)
 
 
+def bare(number: int, index: int, byte: int, until_s: float = 0.0) -> Attachment:
+    lost_ns = at(until_s) if until_s else 0
+    ip = ip_number(node_ip(index))
+    return Attachment(number, id_of(byte), ip, 6881, id_of(byte), 0, 0, at(0), lost_ns=lost_ns)
+
+
+def test_time_without_a_monitor_by_choice_is_not_covered_and_not_uncovered() -> None:
+    promoted = [bare(1, 1, 0xA5, 14.0), attachment(2, 1, 0xA5, ((17.0, 0.0),))]
+    nodes = [node(1, 0xA5, 0), node(2, 0xA6, 0)]
+    assert coverage(nodes, by_target([*promoted, bare(3, 2, 0xA6)]), at(10), at(20)) == 0.5
+    assert math.isnan(coverage(nodes[1:], by_target([bare(3, 2, 0xA6)]), at(10), at(20)))
+
+
+def test_arrivals_that_get_no_monitor_are_not_waited_for() -> None:
+    beside = by_target([bare(1, 1, 0xA5), bare(2, 2, 0xA6, 14.0), attachment(3, 2, 0xA6, ((15.0, 0.0),))])
+    found = arrivals([node(1, 0xA5, 11), node(2, 0xA6, 12)], beside, at(10), at(20))
+    assert (found.nodes, found.visible, found.waiting, found.median_s) == (1, 1, 0, 3.0)
+
+
 def test_arrivals() -> None:
     nodes = [node(1, 0xA5, 5), node(2, 0xA6, 10), node(3, 0xA7, 12), node(4, 0xA4, 13, 15), node(5, 0xA4, 20)]
     beside = by_target(

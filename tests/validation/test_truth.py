@@ -6,6 +6,7 @@ import pytest
 
 from montra.datagrams import ip_number
 from montra.lab.events import Overflow
+from montra.validation.alive import closest_live
 from montra.validation.truth import TruthError, load_truth
 
 from .worlds import asks, at, down, hears, id_of, node_ip, sends, up, write_truth
@@ -36,11 +37,12 @@ def test_a_lookup_with_all_that_came_of_it(tmp_path: Path) -> None:
     assert lookup.stored == {1}
     assert lookup.asked == {(ip_number(node_ip(1)), 6881): at(10.01), (ip_number("127.190.1.7"), 20000): at(10.02)}
     destination = truth.destination(lookup)
-    closest = truth.closest_live(lookup)
+    (closest,) = closest_live(truth)
     assert destination is not None
     assert closest is not None
     assert destination.node_id == id_of(0xA4)  # a4 ^ a5 = 1, a6 ^ a5 = 3
     assert closest.node_id == id_of(0xA5)  # lived, but the query never came to it
+    assert (lookup.method, {node.client for node in truth.nodes.values()}) == ("get_peers", {"libtorrent"})
     assert (truth.zone, truth.converged_ns, truth.end_ns, truth.stray) == ("a4/6", at(2), at(100), 0)
 
 
@@ -55,7 +57,7 @@ def test_the_dead_and_the_unborn_are_not_closest(tmp_path: Path) -> None:
         down(3, 0xA5, 171.0),
     ]
     truth = load_truth(write_truth(tmp_path, events, end_s=200.0))
-    assert [node.index for lookup in truth.lookups if (node := truth.closest_live(lookup))] == [2, 3]
+    assert [node.index for node in closest_live(truth) if node] == [2, 3]
     assert [truth.destination(lookup) for lookup in truth.lookups] == [None, None]
     assert truth.nodes[1].lives(at(0))
     assert truth.nodes[1].lives(at(4.9))

@@ -122,7 +122,7 @@ def attachment(
     )
 
 
-def captures(rows: Sequence[tuple[float, int, int, int]], flags: int = 0) -> Captures:
+def captures(rows: Sequence[tuple[float, int, int, int]], flags: int = 0, kind: Kind = Kind.LOOKUP) -> Captures:
     """Return captures of (seconds, attachment number, source node, key byte)."""
     n = len(rows)
     return Captures(
@@ -132,7 +132,7 @@ def captures(rows: Sequence[tuple[float, int, int, int]], flags: int = 0) -> Cap
         np.full(n, 6881, np.uint16),
         np.full((n, 20), 7, np.uint8),
         np.array([list(key_of(row[3])) for row in rows], np.uint8).reshape(n, 20),
-        np.full(n, Kind.LOOKUP, np.uint8),
+        np.full(n, kind, np.uint8),
         np.full(n, flags, np.uint16),
         np.zeros(n, np.uint32),
         np.zeros(n, np.uint16),
@@ -145,6 +145,7 @@ def write_run(
     rows: Sequence[tuple[float, int, int, int]],
     *,
     flags: int = 0,
+    kind: Kind = Kind.LOOKUP,
     analyzed: bool = True,
     end_s: float = 90.0,
 ) -> Path:
@@ -155,7 +156,7 @@ def write_run(
     with RunWriter(folder, manifest, "") as writer:
         for one in attachments:
             writer.attachment(one)
-        writer.captures(captures(rows, flags))
+        writer.captures(captures(rows, flags, kind))
         (folder / "status.csv").touch()
         (folder / "log.jsonl").touch()
         writer.seal(at(end_s), "done")

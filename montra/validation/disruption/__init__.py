@@ -1,0 +1,1 @@
+"""What monitors do to real clients: how much later they announce, whom they leave out, who names monitors to others."""
