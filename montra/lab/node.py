@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Set
-from typing import Any
+from collections.abc import Callable, Iterable, Set
+from typing import Any, TypeVar
 
 import libtorrent as lt
 
 from montra.lab.packets import Packet, direction, wanted
 from montra.lab.population import Placement
 from montra.lab.settings import LabError
+
+T = TypeVar("T")
 
 LIBTORRENT_VERSION = str(lt.__version__)
 #: Alerts a node may log between two reads. A node sees a few packets a second, but each brings about ten log lines.
@@ -95,16 +97,24 @@ class LabNode:
 
     def drain(self, keys: Set[bytes]) -> list[Packet]:
         """Return the queries for one of `keys` logged since the last call; raises AlertsLostError."""
+        return [Packet(*end, *found) for end, found in self.read(lambda payload: wanted(payload, keys))]
+
+    def read(self, reader: Callable[[bytes], T | None]) -> list[tuple[tuple[bool, str, int], T]]:
+        """Return what `reader` makes of each packet logged since the last call, but for None.
+
+        With each goes (sent, ip, port): whether the node sent it, and to whom, or got it from whom. Raises
+        AlertsLostError.
+        """
         packets = []
         for alert in self._session.pop_alerts():
             if isinstance(alert, lt.dht_pkt_alert):
-                found = wanted(alert.pkt_buf, keys)
+                found = reader(alert.pkt_buf)
                 if found is None:
                     continue
                 end = direction(alert.message())
                 if end is None:
                     raise AlertsLostError(self.index, "holds a packet of unknown form")
-                packets.append(Packet(*end, *found))
+                packets.append((end, found))
             elif isinstance(alert, lt.dht_live_nodes_alert):
                 self.table = {bytes.fromhex(str(node["nid"])) for node in alert.nodes}
             elif isinstance(alert, lt.alerts_dropped_alert):

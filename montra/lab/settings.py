@@ -30,7 +30,8 @@ class WorkloadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     first `announce_within` of it, because libtorrent announces only when its lookup has ended, 15 s later where silent
     monitors are met; info_hashes: distinct keys; zipf: exponent of their popularity (0 = uniform); outside_share: share
     of keys outside the zone; seed_share: share of announces made as a seed (their get_peers says noseed=1);
-    settle_s, drain_s: how long packets are still logged after the last lookup and after the last announce.
+    settle_s, drain_s: how long packets are still logged after the last lookup and after the last announce; keys: the
+    info-hashes in hex, most popular first, where they must be known beforehand (drawn from the seed if empty).
     """
 
     lookups: int = 300
@@ -43,6 +44,7 @@ class WorkloadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     seed_share: float = 0.5
     settle_s: float = 4.0
     drain_s: float = 20.0
+    keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(self.lookups >= 0 and self.announces >= 0, "workload: lookups and announces must not be negative")
@@ -73,7 +75,8 @@ class LabSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     network namespace of loopback alone, for clients that shun 127.0.0.0/8; seed: of all random choices;
     target_recall: share of the 8 truly closest neighbours that the nodes' tables must hold to count as converged,
     within converge_timeout_s; autostart: start the workload without waiting for "go"; poll_s: how often the nodes' logs
-    are read, so the precision of the truth's times; max_life_s: the process ends by itself after that.
+    are read, so the precision of the truth's times; max_life_s: the process ends by itself after that; links: network
+    interfaces besides loopback that lead nowhere but to namespaces that whoever asks has made.
     """
 
     out: str
@@ -90,6 +93,7 @@ class LabSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     converge_timeout_s: float = 60.0
     poll_s: float = 0.03
     max_life_s: float = 3600.0
+    links: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(bool(self.out), "out must name a folder")

@@ -44,6 +44,8 @@ def schedule(settings: WorkloadSettings, rng: random.Random) -> list[Command]:
 
 def make_keys(settings: WorkloadSettings, zone: Zone, rng: random.Random) -> list[bytes]:
     """Return the info-hashes, most popular first; each lies outside the zone with probability `outside_share`."""
+    if settings.keys:
+        return [bytes.fromhex(key) for key in settings.keys]
     return [random_key(zone, rng.random() >= settings.outside_share, rng) for _ in range(settings.info_hashes)]
 
 

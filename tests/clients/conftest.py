@@ -2,17 +2,19 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from tests.clients.namespace import Namespace, namespace
-from tests.clients.programs import Aria2, Client, RTorrent, Transmission
+from montra.lab.clients.client import Client
+from montra.lab.clients.drivers import Webtorrent
+from montra.lab.clients.namespace import Namespace, namespace
+from montra.lab.clients.programs import Aria2, RTorrent, Transmission
+from montra.lab.settings import LabError
 from tests.clients.scene import Evidence, play
 
-KINDS: tuple[type[Client], ...] = (Aria2, Transmission, RTorrent)
+KINDS: tuple[type[Client], ...] = (Aria2, Transmission, RTorrent, Webtorrent)
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +25,8 @@ def inside() -> Iterator[Namespace]:
     with ExitStack() as stack:
         try:
             made = stack.enter_context(namespace(f"montra-{os.getpid()}", router="10.10.1.1"))
-        except subprocess.CalledProcessError as error:
-            pytest.skip(f"no network namespace can be made here: {error.stderr.strip()}")
+        except LabError as error:
+            pytest.skip(f"no network namespace can be made here: {error}")
         yield made
 
 
@@ -32,7 +34,7 @@ def inside() -> Iterator[Namespace]:
 def evidence(inside: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """What a window on a network with all installed clients in it has left behind."""
     pytest.importorskip("libtorrent")
-    kinds = [kind for kind in KINDS if kind.installed()]
+    kinds = [kind for kind in KINDS if not kind.missing()]
     if not kinds:
         pytest.skip("no client is installed")
     return play(inside, tmp_path_factory.mktemp("clients"), kinds)
@@ -43,5 +45,5 @@ def client(request: pytest.FixtureRequest, evidence: Evidence) -> Client:
     """Each client in turn."""
     program = request.param.program
     if program not in evidence.clients:
-        pytest.skip(f"{program} is not installed")
+        pytest.skip(request.param.missing())
     return evidence.clients[program]

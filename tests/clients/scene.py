@@ -23,14 +23,14 @@ import numpy as np
 import tomli_w
 
 from montra.datagrams import ip_number
+from montra.lab.clients.client import PORT, Client
+from montra.lab.clients.namespace import Namespace
+from montra.lab.clients.wire import Packet, Wire
 from montra.lab.events import NodeUp
 from montra.lab.process import LabProcess
 from montra.lab.settings import LabSettings
 from montra.window import shipped
 from montra.window.analyze import attribute_run
-from tests.clients.namespace import Namespace
-from tests.clients.programs import PORT, Client
-from tests.clients.wire import Packet, Wire
 from zone_store.captures import Attachment, Captures, Lookups
 from zone_store.run.folder import Manifest, RunError
 from zone_store.run.reader import RunReader
@@ -74,9 +74,11 @@ class Monitoring:
     def __init__(self, inside: Namespace, folder: Path, bootstrap: Sequence[str]) -> None:
         self._runs = folder / "runs"
         config = tomllib.loads(shipped.text("lab"))
-        config |= {"zone": "0/0", "bootstrap": list(bootstrap)}
+        # nobody is spoken to but targets: what is asserted here is what a window needs at least
+        config |= {"zone": "0/0", "bootstrap": list(bootstrap), "replies": {"mode": "paper"}}
         config["addresses"] |= {"crawler": f"{CRAWLER}:20880", "monitors": [MONITORS]}
         config["storage"]["runs"] = str(self._runs)
+        del config["canaries"]  # at addresses of another network
         path = folder / "window.toml"
         path.write_text(tomli_w.dumps(config))
         with (folder / "monitor.out").open("wb") as out:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from bench.ingest.layouts import LAYOUTS, blank
-from tests.clients.programs import Client
+from montra.lab.clients.client import Client
 from tests.clients.scene import Evidence, endpoint
 
 pytestmark = [pytest.mark.clients, pytest.mark.netns, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -15,6 +15,7 @@ RECORDED = {
     "aria2c": ("aria2 ", b"1:q9:get_peers"),
     "transmission-daemon": ("Transmission ", b"1:q9:get_peers"),
     "rtorrent": ("rTorrent ", b"1:q9:find_node"),
+    "node": ("webtorrent ", b"1:q9:get_peers"),
 }
 
 

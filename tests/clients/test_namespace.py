@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.namespace import Namespace, namespace
+from montra.lab.clients.namespace import Namespace, namespace
 
 pytestmark = [pytest.mark.netns]
 

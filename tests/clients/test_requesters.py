@@ -5,15 +5,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from montra.lab.clients.client import Client
 from montra.overlays.mainline import OVERLAY
-from tests.clients.programs import Client
 from tests.clients.scene import Evidence, endpoint, nearest
 from zone_store.captures import Kind, Maintenance
 
 pytestmark = [pytest.mark.clients, pytest.mark.netns, pytest.mark.slow, pytest.mark.timeout(300)]
-
-#: rTorrent looks for the nodes nearest to an info-hash by find_node, and asks only them for peers.
-KINDS = {"aria2c": Kind.LOOKUP, "transmission-daemon": Kind.LOOKUP, "rtorrent": Kind.NODE_LOOKUP}
 
 
 def rows_of(evidence: Evidence, client: Client, key: bytes) -> list[int]:
@@ -27,7 +24,8 @@ def test_each_search_is_one_attributed_lookup(evidence: Evidence, client: Client
     lookups = evidence.lookups
     for key in evidence.keys[client.program]:
         (row,) = rows_of(evidence, client, key)
-        assert lookups.kind[row] == KINDS[client.program]
+        # rTorrent looks for the nodes nearest to an info-hash by find_node, and asks only them for peers
+        assert lookups.kind[row] == (Kind.NODE_LOOKUP if client.by_find_node else Kind.LOOKUP)
         assert OVERLAY.version_name(int(lookups.version[row])) == client.version
         assert lookups.requester_id[row].tobytes() == evidence.node_ids[endpoint(client)]
         assert lookups.maintenance[row] == Maintenance.NONE

@@ -4,7 +4,7 @@ import bencodepy
 import pytest
 
 from montra.datagrams import ip_number
-from tests.clients.programs import Client
+from montra.lab.clients.client import Client
 from tests.clients.scene import CRAWLER, Evidence, endpoint
 
 pytestmark = [pytest.mark.clients, pytest.mark.netns, pytest.mark.slow, pytest.mark.timeout(300)]

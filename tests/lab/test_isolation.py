@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from montra.lab import isolation
@@ -22,6 +23,7 @@ def test_other_addresses_only_where_nothing_leads_out(monkeypatch: pytest.Monkey
     monkeypatch.setattr(isolation, "ways_out", lambda: ["eth0", "wlan0"])
     with pytest.raises(LabError, match=r"^subnet 10.10 is only for a network namespace .* eth0 is up here$"):
         require_isolated(settings)
+    require_isolated(msgspec.structs.replace(settings, links=("wlan0", "eth0")))
 
 
 def test_a_lab_does_not_begin_where_something_leads_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

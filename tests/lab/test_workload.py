@@ -34,6 +34,8 @@ def test_keys_lie_in_the_zone_or_outside_as_asked() -> None:
     keys = make_keys(WorkloadSettings(info_hashes=50), zone, random.Random(3))
     assert len(set(keys)) == 50
     assert all(zone.contains(key) for key in keys)
+    given = WorkloadSettings(keys=("00" * 20, "ff" * 20))
+    assert make_keys(given, zone, random.Random(3)) == [bytes(20), b"\xff" * 20]
     some = make_keys(WorkloadSettings(info_hashes=400, outside_share=0.25), zone, random.Random(3))
     assert 70 <= sum(not zone.contains(key) for key in some) <= 130
 

@@ -1,82 +1,18 @@
-"""Real clients as programs: started on an address of the namespace, told to search, stopped by their process ID."""
+"""Programs that are ruled over their own remote controls: aria2, Transmission, rTorrent."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import os
-import shutil
-import signal
 import socket
-import subprocess
 import xmlrpc.client
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tests.clients.namespace import Namespace
-
-PORT = 6881
-Address = tuple[str, int]
-
-
-class Client(ABC):
-    """One running client. `entries`: nodes it enters the network by; all its files are in `folder`.
-
-    program: what must be installed; version: its `v` as montra names it.
-    """
-
-    program: ClassVar[str]
-    version: ClassVar[str]
-
-    def __init__(self, inside: Namespace, ip: str, folder: Path, entries: Sequence[Address]) -> None:
-        self.address: Address = (ip, PORT)
-        self._inside = inside
-        self._folder = folder
-        self._entries = entries
-        folder.mkdir(parents=True)
-        with (folder / "out").open("wb") as out:
-            self._process = subprocess.Popen(
-                inside.command(*self._words()),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "HOME": str(folder), "TERM": "dumb"},
-                cwd=folder,
-            )
-
-    @classmethod
-    def installed(cls) -> bool:
-        """Tell whether the program is on this machine."""
-        return shutil.which(cls.program) is not None
-
-    @abstractmethod
-    def _words(self) -> list[str]:
-        """Write what the client reads at its start, and return its command line."""
-
-    @abstractmethod
-    def ready(self) -> bool:
-        """Tell whether it takes orders yet."""
-
-    @abstractmethod
-    def search(self, info_hash: bytes) -> None:
-        """Add a magnet link: the client looks the info-hash up at once, to find peers and then announce itself."""
-
-    def running(self) -> bool:
-        """Tell whether the process is there."""
-        return self._process.poll() is None
-
-    def stop(self) -> None:
-        """End the process, by force if it takes long; harmless when it has ended."""
-        if self.running():
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(3)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+from montra.lab.clients.client import Client, ClientError, first_line
 
 
 def _magnet(info_hash: bytes) -> str:
@@ -84,16 +20,20 @@ def _magnet(info_hash: bytes) -> str:
 
 
 class _HttpClient(Client):
-    """A client that is ruled by JSON over HTTP at 127.0.0.1 of the namespace."""
+    """A client that is ruled by JSON over HTTP at 127.0.0.1 of the namespace, from `first_port` on."""
 
-    control: ClassVar[Address]
+    first_port: ClassVar[int]
+
+    @property
+    def _control(self) -> tuple[str, int]:
+        return "127.0.0.1", self.first_port + self._number
 
     def _post(self, path: str, body: object, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
         """Return the answer and what it holds; raises OSError."""
-        with closing(http.client.HTTPConnection(*self.control)) as connection:
+        with closing(http.client.HTTPConnection(*self._control)) as connection:
             connection.sock = self._inside.socket(socket.AF_INET, socket.SOCK_STREAM)
             connection.sock.settimeout(10)
-            connection.sock.connect(self.control)
+            connection.sock.connect(self._control)
             connection.request("POST", path, json.dumps(body), headers)
             response = connection.getresponse()
             return response, response.read()
@@ -103,8 +43,14 @@ class Aria2(_HttpClient):
     """aria2 turns its DHT on with the first torrent, so it starts with one nobody has."""
 
     program = "aria2c"
+    name = "aria2"
     version = "aria2"
-    control = ("127.0.0.1", 6800)
+    first_port = 6800
+
+    @classmethod
+    def release(cls) -> str:
+        """Return such as "aria2 version 1.36.0"."""
+        return first_line(cls.program, "--version")
 
     def _words(self) -> list[str]:
         ip, port = self.address
@@ -113,7 +59,7 @@ class Aria2(_HttpClient):
             self.program,
             "--no-conf",
             "--enable-rpc",
-            f"--rpc-listen-port={self.control[1]}",
+            f"--rpc-listen-port={self._control[1]}",
             f"--interface={ip}",
             f"--listen-port={port}",
             f"--dht-listen-port={port}",
@@ -128,14 +74,29 @@ class Aria2(_HttpClient):
         ]
 
     def ready(self) -> bool:
+        """Tell whether it answers."""
         try:
             return self._call("aria2.getVersion")["result"] is not None
         except OSError:
             return False
 
     def search(self, info_hash: bytes) -> None:
-        answer = self._call("aria2.addUri", [_magnet(info_hash)])
-        assert "result" in answer, answer
+        """Add a magnet link."""
+        self._downloads[info_hash] = self._order("aria2.addUri", [_magnet(info_hash)])
+
+    def forget(self, info_hash: bytes) -> None:
+        """Remove the download."""
+        self._order("aria2.forceRemove", self._downloads.pop(info_hash))
+
+    @cached_property
+    def _downloads(self) -> dict[bytes, str]:
+        return {}
+
+    def _order(self, method: str, *parameters: object) -> str:
+        answer = self._call(method, *parameters)
+        if "result" not in answer:
+            raise ClientError(f"{self.program} refuses {method}: {answer.get('error')}")
+        return str(answer["result"])
 
     def _call(self, method: str, *parameters: object) -> dict[str, Any]:
         request = {"jsonrpc": "2.0", "id": "1", "method": method, "params": parameters}
@@ -147,8 +108,14 @@ class Transmission(_HttpClient):
     """transmission-daemon. It asks for its DHT entry nodes one by one, with pauses, out of a file."""
 
     program = "transmission-daemon"
+    name = "transmission"
     version = "none"
-    control = ("127.0.0.1", 9091)
+    first_port = 9091
+
+    @classmethod
+    def release(cls) -> str:
+        """Return such as "transmission-daemon 3.00 (bb6b5a062e)"."""
+        return first_line(cls.program, "--version")
 
     def _words(self) -> list[str]:
         ip, port = self.address
@@ -165,8 +132,8 @@ class Transmission(_HttpClient):
             "download-queue-size": 100,
             "incomplete-dir-enabled": False,
             "rpc-enabled": True,
-            "rpc-bind-address": self.control[0],
-            "rpc-port": self.control[1],
+            "rpc-bind-address": self._control[0],
+            "rpc-port": self._control[1],
             "rpc-authentication-required": False,
             "rpc-whitelist-enabled": False,
         }
@@ -175,14 +142,24 @@ class Transmission(_HttpClient):
         return [self.program, "--foreground", "--log-debug", "--config-dir", str(self._folder)]
 
     def ready(self) -> bool:
+        """Tell whether it answers."""
         try:
-            return self._call("session-get")["result"] == "success"
+            return bool(self._call("session-get")["result"] == "success")
         except OSError:
             return False
 
     def search(self, info_hash: bytes) -> None:
-        answer = self._call("torrent-add", filename=_magnet(info_hash))
-        assert answer["result"] == "success", answer
+        """Add a magnet link."""
+        self._order("torrent-add", filename=_magnet(info_hash))
+
+    def forget(self, info_hash: bytes) -> None:
+        """Remove the torrent."""
+        self._order("torrent-remove", ids=[info_hash.hex()])
+
+    def _order(self, method: str, **arguments: object) -> None:
+        answer = self._call(method, **arguments)
+        if answer["result"] != "success":
+            raise ClientError(f"{self.program} refuses {method}: {answer['result']}")
 
     def _call(self, method: str, **arguments: object) -> dict[str, Any]:
         request = {"method": method, "arguments": arguments}
@@ -197,7 +174,14 @@ class RTorrent(Client):
     """rTorrent, ruled by XML-RPC in an SCGI request on a Unix socket."""
 
     program = "rtorrent"
+    name = "rtorrent"
     version = "rTorrent libtorrent 0.13.8"
+    by_find_node = True
+
+    @classmethod
+    def release(cls) -> str:
+        """Return such as "Rakshasa's BitTorrent client version 0.9.8."."""
+        return first_line(cls.program, "-h")
 
     def _words(self) -> list[str]:
         ip, port = self.address
@@ -232,13 +216,27 @@ class RTorrent(Client):
         return self._folder / "control"
 
     def ready(self) -> bool:
+        """Tell whether it answers."""
         try:
             return bool(self._call("system.pid"))
         except OSError:
             return False
 
     def search(self, info_hash: bytes) -> None:
-        assert self._call("load.start", "", _magnet(info_hash)) == 0
+        """Load a magnet link."""
+        self._order("load.start", "", _magnet(info_hash))
+
+    def forget(self, info_hash: bytes) -> None:
+        """Erase the download."""
+        self._order("d.erase", info_hash.hex().upper())
+
+    def _order(self, method: str, *parameters: str) -> None:
+        try:
+            answer = self._call(method, *parameters)
+        except xmlrpc.client.Fault as error:
+            raise ClientError(f"{self.program} refuses {method}: {error.faultString}") from error
+        if answer != 0:
+            raise ClientError(f"{self.program} refuses {method}: {answer}")
 
     def _call(self, method: str, *parameters: str) -> Any:
         body = xmlrpc.client.dumps(parameters, method).encode()

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import NamedTuple, Self
 
-from tests.clients.namespace import Namespace
+from montra.lab.clients.namespace import Namespace
 
 # linux/if_ether.h, linux/if_packet.h, asm/socket.h
 _ETH_P_IP = 0x0800
