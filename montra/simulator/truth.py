@@ -1,0 +1,68 @@
+"""What really happened in a simulated network, in the form in which the lab's log is judged."""
+
+from __future__ import annotations
+
+from montra.simulator.network import LookupRecord, Nodes
+from montra.simulator.settings import Family
+from montra.validation.truth import FIND_NODE, Truth, TruthLookup, TruthNode
+
+#: The label of requesters by which results are divided into hours of the window, counted from 0.
+HOUR = "hour"
+_HOUR_NS = 3600 * 10**9
+
+
+def family_name(client: int) -> str:
+    """Return the name of a family of clients, as `montra.overlays.mainline.courtesy` spells it."""
+    return Family(client).name.lower()
+
+
+def truth_of(nodes: Nodes, lookups: list[LookupRecord], *, zone: str, begin_ns: int, end_ns: int) -> Truth:
+    """Return the truth about a simulated window from begin_ns to end_ns.
+
+    Node indices are rows of `nodes`; a requester, which is no node of the zone as a rule, gets one behind them, and the
+    hour of its lookup as a label. Nodes that nothing reaches, behind a NAT, are left out unless they received
+    something: nobody could attach to them.
+    """
+    reached = {row for lookup in lookups for row in lookup.received}
+    columns = zip(
+        nodes.node_id,
+        nodes.ip.tolist(),
+        nodes.port.tolist(),
+        nodes.up_ns.tolist(),
+        nodes.down_ns.tolist(),
+        nodes.client.tolist(),
+        nodes.reachable.tolist(),
+        strict=True,
+    )
+    truth_nodes = {
+        row: TruthNode(row, node_id.tobytes(), ip, port, up_ns, down_ns, family_name(client))
+        for row, (node_id, ip, port, up_ns, down_ns, client, reachable) in enumerate(columns)
+        if reachable or row in reached
+    }
+    first = len(nodes.ip)
+    return Truth(
+        zone=zone,
+        nodes=truth_nodes,
+        lookups=[_lookup(record, first + number, begin_ns) for number, record in enumerate(lookups)],
+        converged_ns=begin_ns,
+        end_ns=end_ns,
+        name="simulated network",
+    )
+
+
+def _lookup(record: LookupRecord, index: int, begin_ns: int) -> TruthLookup:
+    requester = TruthNode(
+        index,
+        record.requester_id,
+        record.requester_ip,
+        record.requester_port,
+        up_ns=0,
+        client=family_name(record.client),
+        labels={HOUR: str((record.t_ns - begin_ns) // _HOUR_NS)},
+    )
+    lookup = TruthLookup(
+        record.t_ns, requester, record.key, record.announce, False, received=record.received, asked=record.asked
+    )
+    if record.client == Family.RTORRENT:
+        lookup.method = FIND_NODE
+    return lookup
