@@ -18,6 +18,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "montra.datagrams": (),
     "montra.overlays": ("montra.overlays", "montra.datagrams", "zone_store"),
     "montra.monitors": ("montra.monitors", "montra.overlays", "montra.datagrams", "zone_store"),
+    "montra.canaries": ("montra.canaries", "montra.overlays", "montra.datagrams", "zone_store"),
     "montra.endpoint": ("montra.endpoint", "montra.datagrams", "montra.monitors.pool", "zone_store.keyspace"),
     "montra.window": (
         "montra",
@@ -32,6 +33,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "montra.validation": ("montra.validation", "montra.lab", "montra.datagrams", "zone_store"),
     "montra.lab": ("montra.lab", "montra.overlays", "montra.datagrams", "zone_store"),
+    "montra.simulator": ("montra", "crawler", "zone_store", "analysis"),
     "montra.cli": ("montra", "crawler", "zone_store", "analysis"),
 }
 #: Rooms the window must not reach up to.
@@ -39,6 +41,7 @@ FORBIDDEN = {
     "montra.window": ("montra.cli", "montra.processes", "montra.endpoint.driver"),
     "montra.processes": ("montra.cli", "montra.endpoint.driver", "montra.endpoint.pipe"),
     "montra.validation": ("montra.cli",),
+    "montra.simulator": ("montra.cli", "montra.processes", "montra.endpoint.driver"),
 }
 GEVENT_ROOMS = ("montra.endpoint", "montra.cli")
 

@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {
     "crawler/*.py": "crawl_",
     "montra/monitors/*.py": "monitor_",
+    "montra/overlays/mainline/courtesy.py": "monitor_stranger_",
     "montra/endpoint/*.py": "",
+    "montra/canaries/*.py": "canary_",
     "montra/processes/relay.py": "monitor_",
     "montra/processes/news.py": "crawl_",
 }
@@ -22,7 +24,7 @@ ACTIVITIES = {
     *("received", "sent"),
     *("crawl_retry", "crawl_own_contact", "crawl_claimed_in_zone", "crawl_slice_spared"),
     *("monitor_accepted", "monitor_attached", "monitor_greetings", "monitor_introductions", "monitor_probes"),
-    "monitor_sealed",
+    *("monitor_sealed", "monitor_promoted", "monitor_stranger_replies_reason"),
     *(
         "monitor_replies",
         "monitor_target_queries",

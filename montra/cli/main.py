@@ -16,6 +16,7 @@ from montra.cli.preflight import preflight
 from montra.cli.report import report
 from montra.cli.status import status
 from montra.cli.store import store
+from montra.cli.validate import validate
 
 
 @click.group(
@@ -40,7 +41,7 @@ def main() -> None:
     """
 
 
-for verb in (analyze, bench, config, crawl, demo, lab, monitor, preflight, report, status, store):
+for verb in (analyze, bench, config, crawl, demo, lab, monitor, preflight, report, status, store, validate):
     main.add_command(verb)
 
 

@@ -34,7 +34,9 @@ _FLAGS: tuple[tuple[str, str, type | WorkersType, str], ...] = (
     ("--seed", "seed", int, "Seed of all random choices; 0 draws one and records it."),
     ("--runs", "storage.runs", str, "Parent folder of run folders."),
     ("--max-targets", "monitors.max_monitors", int, "Most monitors at a time."),
+    ("--every", "monitors.every", int, "One monitor at least for each group of so many neighbours; 1: one for each."),
     ("--workers", "processes.workers", WorkersType(), "Processes that hold monitors, or auto: one for each CPU."),
+    ("--replies", "replies.mode", str, "What strangers who ask get: least, paper (silence), or one policy for all."),
     ("--blocklist-file", "responsible.blocklist", str, "Addresses and CIDR blocks never sent to."),
 )
 
@@ -52,12 +54,18 @@ def config_flags(function: F) -> F:
         overrides = {dotted: kwargs.pop(flag.lstrip("-").replace("-", "_")) for flag, dotted, _, _ in _FLAGS}
         rate = kwargs.pop("rate")
         if rate is not None:
-            overrides["limits.total"] = {"per_s": rate, "burst": max(1, int(rate // 4))}
+            most = {"per_s": rate, "burst": max(1, int(rate // 4))}
+            overrides |= {"limits.total": most, "limits.replies": most}
         return function(*args, overrides=overrides, **kwargs)
 
     wrapped: Any = gather
     wrapped = click.option(
-        "-r", "--rate", type=float, help="Most packets a second, all together.", envvar="MONTRA_RATE", show_envvar=True
+        "-r",
+        "--rate",
+        type=float,
+        help="Most packets a second, and most replies a second to strangers beside them.",
+        envvar="MONTRA_RATE",
+        show_envvar=True,
     )(wrapped)
     for flag, _, kind, text in reversed(_FLAGS):
         wrapped = click.option(flag, type=kind, help=text, envvar=_twin(flag), show_envvar=True)(wrapped)

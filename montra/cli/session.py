@@ -23,6 +23,7 @@ import msgspec
 import structlog
 
 from montra import __version__
+from montra.cli.canaries import Canaries, open_canary_sockets
 from montra.cli.crew import Crew
 from montra.endpoint.blocklist import Blocklist, BlocklistError
 from montra.endpoint.clock import AnchoredClock
@@ -35,7 +36,7 @@ from montra.processes.relay import Relay
 from montra.processes.share import divide_limits
 from montra.window import provenance
 from montra.window.build import Parts, build
-from montra.window.config import Config, ConfigError, Processes, to_toml
+from montra.window.config import Config, ConfigError, Processes, Replies, to_toml
 from montra.window.status import Status, StatusFile, StatusMaker
 from montra.window.units import parse_size
 from montra.window.window import Window
@@ -83,6 +84,8 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
     """
     config = dataclasses.replace(config, seed=config.seed or secrets.randbits(31) + 1)
     config = dataclasses.replace(config, processes=Processes(workers=config.worker_count))
+    # spelled out, so that the run's files tell what was said to whom whatever the default is later
+    config = dataclasses.replace(config, replies=Replies(mode=config.replies.mode, families=config.reply_table()))
     parts, relay, limits = _machines(config)
     settings = driver_settings(config, limits)
     clock = AnchoredClock()
@@ -90,6 +93,7 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
         # first: from the moment the folder exists it will be sealed
         signals = stack.enter_context(end_on_signals(stop))
         sockets = stack.enter_context(_sockets(config, parts, crawler_only=relay is not None))
+        canary_sockets = open_canary_sockets(config, stack)
         begin_ns = clock.now_ns()
         end_ns = begin_ns + int(config.duration_s * 1e9)
         folder = create_run(Path(config.storage.runs), begin_ns, config.overlay, parts.zone)
@@ -98,9 +102,10 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
             RunWriter(folder, manifest, to_toml(config), store_limits(config), config.storage.max_pending)
         )
         log = _open_log(folder, stack)
-        window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss)
+        window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss, zone=parts.zone)
         driver = Driver(parts.plan, sockets, window, settings, clock)
-        window.outside.append(lambda: dict(driver.counters.counts))
+        canaries = Canaries(config, parts, folder, canary_sockets, settings, clock, driver, stack)
+        window.outside += [lambda: dict(driver.counters.counts), canaries.counters]
         parts.crawler.unsent = driver.crawl_unsent
         crew = None
         if relay is not None:
@@ -118,8 +123,10 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
         watches = [lambda: _watch(stop, clock, maker, rows, writer, watched)]
         watches += [crew.watch] if crew is not None else []
         watchers = [gevent.spawn(gather, failures, watch, finally_=stop.set) for watch in watches]
+        canaries.start(partial(gather, failures))
         gather(failures, lambda: driver.run(end_ns, stop))
         gevent.killall(watchers)
+        gather(failures, canaries.finish)
         now_ns = clock.now_ns()
         if crew is not None:
             failures += [crew.failure] if crew.failure is not None else []

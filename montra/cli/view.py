@@ -20,6 +20,8 @@ def status_table(title: str, status: Status) -> Table:
     table.add_row("crawls", f"{status.crawls}, the last in {status.crawl_seconds:.1f} s")
     table.add_row("zone", f"{status.nodes} nodes answered, completeness {complete}")
     table.add_row("monitors", f"{status.targets} attached, {status.accepted} accepted, {status.visible} visible")
+    if status.bare:
+        table.add_row("thin fleet", f"{status.bare} targets have no monitor by choice")
     if status.waiting:
         table.add_row("waiting", f"[yellow]{status.waiting}[/] targets have no monitor yet")
     table.add_row("captures", f"{status.captures}, {status.captures_per_s:.1f} a second")

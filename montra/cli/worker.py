@@ -83,7 +83,7 @@ class Worker:
                 open_sockets(parts.share.plan, addresses.bind, buffer, monitors_only=True, ring=ring)
             )
             writer = stack.enter_context(self._writer())
-            window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss)
+            window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss, zone=parts.zone)
             settings = driver_settings(self._config, parts.share.limits)
             driver = Driver(parts.share.plan, sockets, window, settings, self._clock)
             window.outside.append(lambda: dict(driver.counters.counts))

@@ -69,6 +69,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         text = shipped.text("lab").replace("127.100.", "127.141.").replace("127.99.0.1", "127.140.0.1")
         text = text.replace('"127.10.1.1:6881", "127.10.2.1:6881", "127.10.3.1:6881"', _bootstrap(lab))
         text = text.replace('"20881-20884"', '"21981-21984"').replace(":20880", ":21980")
+        text = text.replace("127.98.", "127.144.").replace(":20870", ":21970")
         config = folder / "lab.toml"
         config.write_text(text)
         yield Network(lab, config)

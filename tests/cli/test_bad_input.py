@@ -22,7 +22,12 @@ from zone_store.run.writer import RunWriter
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """A configuration that could run, on addresses of its own."""
-    text = shipped.text("lab").replace("127.100.", "127.143.").replace("127.99.0.1", "127.142.0.1")
+    text = (
+        shipped.text("lab")
+        .replace("127.100.", "127.143.")
+        .replace("127.99.0.1", "127.142.0.1")
+        .replace("127.98.", "127.145.")
+    )
     path = tmp_path / "lab.toml"
     path.write_text(text.replace('"20881-20884"', '"22081"').replace(":20880", ":22080"))
     return path

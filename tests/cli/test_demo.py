@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("libtorrent")
 
+from montra.validation.misses import Miss
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SHARES = ("capture", "counted", "capture_lookups", "capture_announces", "destination", "unexplained", "reached_closest")
@@ -33,14 +35,20 @@ def demo(out: Path, *more: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return told, written
 
 
+def causes(found: dict[str, Any], what: str) -> list[dict[str, Any]]:
+    return [cause for cause in found["causes"] if cause["what"] == what]
+
+
 def assert_consistent(found: dict[str, Any]) -> None:
     capture, destination = found["capture"], found["destination"]
+    missed = {what: sum(one["count"] for one in causes(found, what)) for what in ("capture", "destination", "inferred")}
     assert (found["ended"], found["skipped"]) == ("finished", 0)
     assert found["lookups"] == 80
     assert capture["trials"] + sum(found["excluded"].values()) == 80
-    assert capture["hits"] + sum(found["capture_misses"].values()) == capture["trials"]
+    assert capture["hits"] + missed["capture"] == capture["trials"]
     assert destination["trials"] == capture["hits"]
-    assert destination["hits"] + sum(found["destination_misses"].values()) == destination["trials"]
+    assert destination["hits"] + missed["destination"] == destination["trials"]
+    assert found["inferred"]["hits"] + missed["inferred"] == found["inferred"]["trials"] == capture["hits"]
     assert sum(found[name]["trials"] for name in ("capture_lookups", "capture_announces")) == capture["trials"]
     assert sum(found[name]["hits"] for name in ("capture_lookups", "capture_announces")) == capture["hits"]
     assert found["counted"]["hits"] == capture["hits"] - found["misfiled"]
@@ -86,13 +94,5 @@ def test_says_what_churn_costs(tmp_path: Path) -> None:
     found = demo(tmp_path, "--churn", "60s")[0]["comparison"]
     assert_consistent(found)
     assert found["arrivals"]["nodes"] > 0
-    assert set(found["capture_misses"]) | set(found["destination_misses"]) <= {
-        "nearer_monitor",
-        "lost",
-        "target_not_found",
-        "not_introduced",
-        "retired",
-        "not_visible",
-        "same_subnet",
-        "never_came_near",
-    }
+    assert {cause["cause"] for cause in found["causes"]} <= set(Miss)
+    assert all(cause["meaning"] and cause["by_client"].keys() == {"libtorrent"} for cause in found["causes"])

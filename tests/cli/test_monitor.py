@@ -76,15 +76,19 @@ def test_a_signal_at_any_moment_seals_the_run(
     assert process.returncode == 130, said
     manifest = read_manifest(run_of(tmp_path))
     assert (manifest.sealed, manifest.exit) == (True, "interrupted")
+    replies = manifest.parameters["replies"]  # spelled out, whatever the default of another version is
+    assert (replies["mode"], replies["families"]["libtorrent"]) == ("least", "far-id")
     accepted_by_all(run_of(tmp_path))
 
 
 @pytest.mark.parametrize("shell", ["2>&1 | head -1", "2>/dev/full"])
 def test_a_terminal_that_goes_away_does_not_touch_the_run(network: Network, tmp_path: Path, shell: str) -> None:
-    command = f"{shlex.join(COMMAND)} monitor -c {network.config} --runs {tmp_path} --duration 4s {shell}"
-    subprocess.run(command, shell=True, timeout=60, capture_output=True)
+    command = f"{shlex.join(COMMAND)} monitor -c {network.config} --runs {tmp_path} --duration 4s --replies paper"
+    subprocess.run(f"{command} {shell}", shell=True, timeout=60, capture_output=True)
     manifest = read_manifest(run_of(tmp_path))
     assert (manifest.sealed, manifest.exit) == (True, "complete")
+    assert set(manifest.parameters["replies"]["families"].values()) == {"silent"}
+    assert [name for name in manifest.counters if name.startswith("monitor_stranger_replies")] == []
 
 
 def test_a_killed_run_can_be_sealed_with_its_gap_on_the_ledger(network: Network, tmp_path: Path) -> None:

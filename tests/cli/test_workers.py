@@ -25,7 +25,7 @@ from zone_store.run.reader import RunReader
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SECOND = 1_000_000_000
-FILES = {"SHA256SUMS", "capture.lmdb", "config.toml", "log.jsonl", "manifest.json", "status.csv"}
+FILES = {"SHA256SUMS", "canaries.jsonl", "capture.lmdb", "config.toml", "log.jsonl", "manifest.json", "status.csv"}
 
 
 @dataclass
