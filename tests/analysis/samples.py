@@ -68,7 +68,7 @@ def captures_of(rows: list[tuple[float, int, tuple[int, int], bytes, int, int, i
         np.array([r[1] for r in rows], np.uint32),
         np.array([r[2][0] for r in rows], np.uint32),
         np.array([r[2][1] for r in rows], np.uint16),
-        ids([b"\x00" * 20 for _ in rows]),
+        ids([r[2][1].to_bytes(20, "big") for r in rows]),  # each source has an ID of its own
         ids([r[3] for r in rows]),
         np.array([r[4] for r in rows], np.uint8),
         np.array([r[6] for r in rows], np.uint16),

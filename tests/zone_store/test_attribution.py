@@ -108,9 +108,9 @@ def test_two_requesters_of_one_key_are_two_lookups_with_the_closest_receiver_as_
     key = b"\x80\x18"
     rows = [
         Row(10 * SECOND, 3, key, requester_id=b"\x11\x11", version=5, flags=Flag.NO_SEED),
-        Row(11 * SECOND, 2, key, requester_id=b"\x22\x22", version=6, flags=Flag.WANT_V4),
+        Row(11 * SECOND, 2, key, requester_id=b"\x11\x11", version=6, flags=Flag.WANT_V4),
         Row(11 * SECOND, 1, key, BOB, requester_id=b"\x33\x33", version=7),
-        Row(12 * SECOND, 2, key),
+        Row(12 * SECOND, 2, key, requester_id=b"\x11\x11"),
     ]
     first, second = lookups_of(MemoryRun(rows, THREE))
     assert first == {
@@ -165,9 +165,20 @@ def test_an_announce_is_a_row_of_its_own() -> None:
     ]
 
 
-def test_the_port_is_part_of_the_requester() -> None:
-    rows = [Row(SECOND, 1, A), Row(2 * SECOND, 1, A, (ALICE[0], 7000))]
-    assert [row["source_port"] for row in lookups_of(MemoryRun(rows, THREE))] == [6881, 7000]
+def test_a_symmetric_nat_is_one_requester_at_many_ports() -> None:
+    rows = [Row(SECOND, 1, A), Row(2 * SECOND, 2, A, (ALICE[0], 7000)), Row(3 * SECOND, 3, A, (ALICE[0], 7001))]
+    (row,) = lookups_of(MemoryRun(rows, THREE))
+    assert (row["source_port"], row["copies"], row["packets"]) == (6881, 3, 3)
+
+
+def test_two_requesters_behind_one_address_are_told_apart_by_their_ids() -> None:
+    rows = [
+        Row(SECOND, 1, A, requester_id=b"\x11\x11"),
+        Row(SECOND, 2, A, requester_id=b"\x22\x22"),
+        Row(2 * SECOND, 2, A, requester_id=b"\x11\x11"),
+    ]
+    found = lookups_of(MemoryRun(rows, THREE))
+    assert [(row["requester_id"], row["packets"]) for row in found] == [(b"\x11\x11", 2), (b"\x22\x22", 1)]
 
 
 def test_destination_is_by_xor_not_by_difference() -> None:
@@ -313,7 +324,7 @@ def oracle(rows: list[Row], targets: list[Attachment], span: int, longest: int) 
     open_: dict[tuple[object, ...], list[Row]] = {}
     groups: list[list[Row]] = []
     for row in rows:
-        identity = (row.source, row.key, row.kind)
+        identity = (row.source[0], row.requester_id, row.key, row.kind)
         current = open_.get(identity)
         if current and row.time_ns - current[-1].time_ns <= span and row.time_ns - current[0].time_ns <= longest:
             current.append(row)
@@ -371,7 +382,8 @@ def oracle(rows: list[Row], targets: list[Attachment], span: int, longest: int) 
                 "maintenance": mark,
             }
         )
-    found.sort(key=lambda r: (r["time_ns"], r["source_ip"], r["source_port"], r["key"], r["kind"]))  # type: ignore[arg-type, return-value]
+    columns = ("time_ns", "source_ip", "source_port", "key", "kind", "requester_id")
+    found.sort(key=lambda row: tuple(row[name] for name in columns))
     return found
 
 

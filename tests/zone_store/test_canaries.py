@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from zone_store.run.canaries import CanaryLog, CanaryLookup, read_canaries
@@ -14,14 +15,14 @@ from zone_store.run.writer import RunWriter
 START_NS = 1_795_273_200_000_000_000
 
 
-def lookup(t_ns: int, key: str = "a5" * 20) -> CanaryLookup:
+def lookup(t_ns: int) -> CanaryLookup:
     return CanaryLookup(
         t_ns=START_NS + t_ns,
         end_ns=START_NS + t_ns + 9,
         requester="10" * 20,
         ip=0x7F620001,
         port=20870,
-        key=key,
+        key="a5" * 20,
         asked=[(0x7F0A0101, 6881, START_NS + t_ns + 1), (0x7F640101, 20881, START_NS + t_ns + 2)],
         answered=[("a4" * 20, 0x7F0A0101, 6881, START_NS + t_ns + 3)],
     )
@@ -56,8 +57,21 @@ def test_damage_is_told_with_its_line(tmp_path: Path, line: bytes) -> None:
         assert len(list(read_canaries(tmp_path))) == 1
 
 
-def test_no_hex_is_damage(tmp_path: Path) -> None:
-    write(tmp_path, lookup(1, "no key"))
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"key": "no key"},
+        {"key": "a5"},  # shorter than the requester's ID
+        {"requester": "10"},
+        {"answered": [("a4", 1, 1, 1)]},
+        {"ip": 1 << 32},
+        {"port": -1},
+        {"asked": [(1 << 40, 1, 1)]},
+        {"answered": [("a4" * 20, 1, 1 << 16, 1)]},
+    ],
+)
+def test_what_no_canary_can_have_is_damage(tmp_path: Path, damage: dict[str, object]) -> None:
+    write(tmp_path, msgspec.structs.replace(lookup(1), **damage))
     with pytest.raises(RunError, match="line 1"):
         list(read_canaries(tmp_path))
 

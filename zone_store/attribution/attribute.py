@@ -1,8 +1,9 @@
 """From a run's captures to its lookups, in one pass over the captures and in bounded memory.
 
-All copies of one (source address, port, key, kind) with no gap above the overlay's span are one lookup. Its destination
-is the attachment whose target is at least XOR distance from the key among those whose monitor got a copy: there the
-lookup ended (paper, section III). An announce is the second phase, after a lookup: a row of its own, of kind ANNOUNCE.
+All copies of one (source address, requester ID, key, kind) with no gap above the overlay's span are one lookup. Its
+destination is the attachment whose target is at least XOR distance from the key among those whose monitor got a copy:
+there the lookup ended (paper, section III). An announce is the second phase, after a lookup: a row of its own, of kind
+ANNOUNCE.
 
 Held in memory are the groups that a later copy could still join, one row for each group and monitor, and complete
 lookups that began after such a group: what came within the span and the longest lookup before the newest copy. Neither
@@ -39,7 +40,7 @@ RULE = 3
 """Version of the rules by which copies become lookups and lookups are marked; raised whenever they change.
 
 2: long series are cut at the same copies whatever the steps; keys that are node IDs are marked. 3: the destination is
-inferred, too; targets without a monitor count.
+inferred, too; targets without a monitor count; requesters are told apart by ID instead of port.
 """
 
 STEP_ROWS = 1 << 18
@@ -90,14 +91,16 @@ def attribute(
     step_rows: int = STEP_ROWS,
     dropped: dict[str, int] | None = None,
 ) -> Iterator[Lookups]:
-    """Yield all lookups of a run, sorted by (time_ns, source_ip, source_port, key, kind), in tables of any length.
+    """Yield all lookups of a run in tables of any length.
+
+    They are sorted by (time_ns, source_ip, source_port, key, kind, requester_id).
 
     span_ns: longest gap between copies of one lookup (`overlay.lookup_span_ns`); refresh_bits: as of the overlay;
     own_ips: host-order addresses that are ours, whose traffic is marked; contact_bits: leading bits of addresses of
     which a client takes one contact only into a lookup, by the first two bytes of its version; chances: what is assumed
-    of the network (`inference`); longest_ns: longest lookup, LONGEST_SPANS
-    spans if None; step_rows: least number of copies to work on at once; dropped: gets counts of copies left out, by
-    name. Raises RunError for damage in the store and for captures that are not in time order.
+    of the network (`inference`); longest_ns: longest lookup, LONGEST_SPANS spans if None; step_rows: least number of
+    copies to work on at once; dropped: gets counts of copies left out, by name. Raises RunError for damage in the store
+    and for captures that are not in time order.
     """
     contacts = tuple(sorted((contact_bits or {}).items()))
     rules = Rules(span_ns, refresh_bits, frozenset(own_ips), longest_ns, step_rows, contacts, chances)

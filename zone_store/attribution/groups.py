@@ -1,4 +1,6 @@
-"""From copies to groups: all copies of one (source address, port, key, kind) with no gap longer than a span.
+"""From copies to groups: all copies of one (source address, requester ID, key, kind) with no gap longer than a span.
+
+The port does not tell requesters apart: a symmetric NAT gives each monitor another one to see.
 
 A step joins a table of new copies, in time order, to the groups that were open. What is known of a group is one row, so
 that a step sorts the new copies and one entry for each open group, however many copies those have had. Which monitors a
@@ -19,14 +21,16 @@ from zone_store.keyspace import ids as keyspace
 
 _MIX = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5)
 _MIX_SHIFT = np.uint64(29)
+_BUT_PORT = np.uint64(0xFFFFFFFF0000FFFF)
 
 
 @dataclass(slots=True)
 class Groups:
     """g groups, a row each, and p pairs of a group and a monitor that got copies of it.
 
-    begin_ns, last_ns int64[g]: first and last copy; address uint64[g]: of the source, see `addresses`; key,
-    requester_id uint8[g, L], version uint32[g]: as of the first copy; flags uint16[g]: of any copy; packets uint32[g].
+    begin_ns, last_ns int64[g]: first and last copy; address uint64[g]: of the source, see `addresses`, with the port of
+    the first copy; key, requester_id uint8[g, L]; version uint32[g]: as of the first copy; flags uint16[g]: of any
+    copy; packets uint32[g].
     owner int32[p]: the group's row; target int32[p]: the monitor's row in `Targets`. Pairs stand in any order, and a
     pair may stand more than once.
     """
@@ -108,7 +112,7 @@ def mixed(columns: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
 
 
 def join(groups: Groups, span_ns: int, longest_ns: int) -> Groups:
-    """Join what is of one group: `groups` stand by rising last copy where they share source and key.
+    """Join what is of one group: `groups` stand by rising last copy where they share requester and key.
 
     So do open groups before new copies as groups of their own. A copy belongs to the group of the copy before it if the
     gap is at most `span_ns`, and if the group then lasts at most `longest_ns`; otherwise it begins the next group.
@@ -136,8 +140,8 @@ def join(groups: Groups, span_ns: int, longest_ns: int) -> Groups:
 
 def _together(groups: Groups, span_ns: int, longest_ns: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Return an order that puts what is of one group together in time order, and where in it groups begin."""
-    columns = [groups.address, *packed_words(groups.key)]
-    # A sort by one mixed word instead of four columns. Rows whose words collide (by chance rarely, by malice possible)
+    columns = [groups.address & _BUT_PORT, *packed_words(groups.key), *packed_words(groups.requester_id)]
+    # A sort by one mixed word instead of seven columns. Rows whose words collide (by chance rarely, by malice possible)
     # are put in order by the columns themselves.
     word = mixed(columns) >> np.uint64(16)
     order = stable_order(word)

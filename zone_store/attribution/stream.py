@@ -96,7 +96,7 @@ class Waiting:
             self._parts.append(lookups)
 
     def take_before(self, time_ns: int) -> Iterator[Draft]:
-        """Yield the lookups that began before a time, sorted by (time_ns, source_ip, source_port, key, kind).
+        """Yield the lookups that began before a time, in order (`in_order`).
 
         In tables of about MOST rows at most, and never with the same time in two of them.
         """
@@ -124,7 +124,7 @@ class Waiting:
 
 
 def in_order(lookups: Table) -> Table:
-    """Return lookups sorted by (time_ns, source_ip, source_port, key, kind)."""
+    """Return lookups sorted by (time_ns, source_ip, source_port, key, kind, requester_id)."""
     order = np.argsort(lookups.time_ns, kind="stable")
     time = lookups.time_ns[order]
     tied = time[1:] == time[:-1]
@@ -133,8 +133,8 @@ def in_order(lookups: Table) -> Table:
         at = np.flatnonzero(np.append(tied, False) | np.append(False, tied))
         rows = order[at]
         address = addresses(lookups.source_ip[rows], lookups.source_port[rows], np.zeros(len(rows), np.uint8))
-        words = keyspace.words(keyspace.take(lookups.key, rows))[::-1]
-        order[at] = rows[np.lexsort((lookups.kind[rows], *words, address, time[at]))]
+        key, requester = (keyspace.words(keyspace.take(ids, rows))[::-1] for ids in (lookups.key, lookups.requester_id))
+        order[at] = rows[np.lexsort((*requester, lookups.kind[rows], *key, address, time[at]))]
     return lookups.take(order)
 
 

@@ -55,8 +55,7 @@ class Targets:
     has none; begin_ns, end_ns int64[A]: when attached, that is from accepted until lost (never, if never accepted), a
     bare one from found until lost; left_ns int64[A]: when its target was noticed to have left, never if it did not;
     last_visible_ns int64[A]: end of the last interval in which it handed its monitor out, 0 without one. first_ns,
-    last_ns: of all beginnings and ends. Raises ValueError if an ID has not
-    `id_bytes` bytes.
+    last_ns: of all beginnings and ends. Raises ValueError if an ID has not `id_bytes` bytes.
     """
 
     def __init__(self, attachments: Iterable[Attachment], id_bytes: int) -> None:

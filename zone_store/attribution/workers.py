@@ -78,12 +78,13 @@ def attribute_by_workers(
 
 
 def share_of(captures: Captures, shares: int) -> NDArray[np.uint64]:
-    """Return each capture's share, uint64[n], by source address, port and the last bytes of the key."""
+    """Return each capture's share, uint64[n], by source address and the last bytes of the key."""
     tail = np.zeros((len(captures), _TAIL), np.uint8)
     used = captures.key[:, -_TAIL:]
     tail[:, : used.shape[1]] = used
-    address = captures.source_ip.astype(np.uint64) << np.uint64(16) | captures.source_port
-    return (mixed([tail.view(np.uint64)[:, 0], address]) >> np.uint64(32)) % np.uint64(shares)
+    return (mixed([tail.view(np.uint64)[:, 0], captures.source_ip.astype(np.uint64)]) >> np.uint64(32)) % np.uint64(
+        shares
+    )
 
 
 @contextmanager
