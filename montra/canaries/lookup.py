@@ -81,6 +81,9 @@ class Lookup:
 
     def next(self, now_ns: int) -> list[Entry]:
         """Return whom to ask now, marked as asked; sets `over` when nothing is left to ask or to wait for."""
+        if len(self.asked) >= MOST_ASKED or now_ns - self.begun_ns >= LONGEST_NS:
+            self.over = True
+            return []
         wanted, awaited, asking = WANTED, 0, []
         for entry in self.results:
             if not wanted or awaited >= self._branches:
@@ -94,9 +97,8 @@ class Lookup:
                 asking.append(entry)
                 awaited += 1
         self.asked += asking
-        done = not awaited and (not wanted or not any(entry.awaited for entry in self.asked))
-        self.over = done or len(self.asked) >= MOST_ASKED or now_ns - self.begun_ns >= LONGEST_NS
-        return [] if self.over else asking
+        self.over = not awaited and (not wanted or not any(entry.awaited for entry in self.asked))
+        return asking
 
     def take(self, now_ns: int, entry: Entry, sender_id: bytes, contacts: Iterable[Contact]) -> None:
         """Take in the answer of somebody who was asked."""

@@ -143,7 +143,7 @@ class Fleet:
     # What the endpoint says
 
     def feed(self, now_ns: int, batch: DatagramBatch, scan: Scan) -> FleetOutput:
-        """Take in what arrived at the monitors' addresses; answers go to the monitors' own targets only."""
+        """Take in what arrived at the monitors' addresses; returns what to say to targets, and to strangers at most."""
         table = self._roster.table
         rows = self._roster.rows_at(batch.local)
         held = rows >= 0  # elsewhere the row is -1, and what the table says of that is not used
@@ -268,6 +268,8 @@ class Fleet:
 
     def _acquire(self, target: Target) -> int | None:
         local = self._pool.acquire(target.node_id, target.tried)
+        if local is None and self._strangers is not None and self._strangers.give_way():
+            local = self._pool.acquire(target.node_id, target.tried)
         return local if local is not None or not target.tried else self._pool.acquire(target.node_id)
 
     def _end(self, now_ns: int, row: int, reason: str) -> None:

@@ -20,7 +20,8 @@ from zone_store.captures import Flag
 from zone_store.keyspace.ids import common_prefix_lengths
 
 #: Addresses kept aside for replies that must not come from the monitor's own. They take turns, since clients shut out
-#: an address that sent them such a reply: jech/dht the last ten.
+#: an address that sent them such a reply: jech/dht the last ten. The pool lends them to nobody else meanwhile, but
+#: targets come first (`give_way`).
 SPARES = 32
 
 
@@ -36,6 +37,7 @@ class Strangers:
         self._refresh_bits = overlay.refresh_bits
         self._counters = counters
         self._spares: list[int] = []
+        self._most_spares = SPARES
         self._turn = 0
 
     def wanted(self, batch: DatagramBatch, scan: Scan, asked: Rows) -> Rows:
@@ -56,7 +58,8 @@ class Strangers:
         local = batch.local[replies.rows]
         aside = np.flatnonzero(replies.aside)
         if len(aside):
-            local[aside] = self._take_turns(len(aside), monitor_ids[0].tobytes())
+            # chosen for the other end of the ID space: the pool keeps neighbours in it out of each other's /24s
+            local[aside] = self._take_turns(len(aside), (~monitor_ids[0]).tobytes())
         sent = local >= 0
         self._counters.add("stranger_no_spare", int(np.count_nonzero(~sent)))
         for name, n in zip(self._courtesy.policies, np.bincount(replies.policy[sent]).tolist(), strict=False):
@@ -67,13 +70,24 @@ class Strangers:
             self._counters.add(f"stranger_replies_{self._courtesy.policies[replies.late_policy]}", len(replies.late))
         return [*replies.late, *(reply for reply in made if reply.local >= 0)]
 
-    def _take_turns(self, n: int, near: bytes) -> NDArray[np.int32]:
+    def give_way(self) -> bool:
+        """Give an address kept aside back to the pool for a target that finds none; False if there is none left.
+
+        It is not replaced, lest it and the next free pair change hands with every lookup.
+        """
+        if not self._spares:
+            return False
+        self._pool.release(self._spares.pop())
+        self._most_spares = len(self._spares)
+        return True
+
+    def _take_turns(self, n: int, holder_id: bytes) -> NDArray[np.int32]:
         """Return the addresses aside whose turn it is, int32[n], -1 if the pool has none to spare.
 
-        near: an ID to take them beside, which only decides where they come from.
+        holder_id: the ID for which the pool chooses them.
         """
-        while len(self._spares) < SPARES:
-            local = self._pool.acquire(near)
+        while len(self._spares) < self._most_spares:
+            local = self._pool.acquire(holder_id)
             if local is None:
                 break
             self._spares.append(local)

@@ -95,19 +95,22 @@ class Timetable:
 
     def again(self, now_ns: int, row: int, failed: int) -> None:
         """Plan another introduction; `failed` = how often the last ones failed in a row, at least once."""
-        wait = int(self._waits[min(failed, len(self._waits)) - 1])
-        self._plan_again(np.array([row]), np.array([now_ns + wait], np.int64))
+        self._plan_again(np.array([row]), np.array([now_ns + self._wait(failed)], np.int64))
 
     def ask(self, now_ns: int, row: int) -> None:
         """Let the next keep-alive come at once: its reply tells whether the node is there, and under which ID."""
         self._plan(row, KEEP_ALIVE, now_ns)
 
     def doubt(self, now_ns: int, row: int) -> None:
-        """The crawl lost the target: ask it ourselves at once, and let one more unanswered round be the last."""
+        """The crawl lost the target: ask it ourselves at once, and let one more unanswered round be the last.
+
+        A further introduction that waits for its time, up to a quarter of an hour, gives way to the question: nothing
+        else would tell for so long that a target which hides its monitor is gone. If it answers, `heard` plans it anew.
+        """
         table = self._table
         table.doubted[row] = True
         table.failures[row] = self._settings.max_failures - 1
-        if table.step[row] == 0 and table.round[row] == KEEP_ALIVE:
+        if table.step[row] == 0 and table.round[row] != FIRST:
             self.ask(now_ns, row)
 
     def heard(self, now_ns: int, row: int) -> None:
@@ -123,6 +126,10 @@ class Timetable:
             # the sake of being handed out, not if it was because nothing was heard.
             if kind == AGAIN and table.state[row] != HIDDEN:
                 self._plan(row, KEEP_ALIVE, now_ns + self._interval())
+        elif kind == KEEP_ALIVE and table.state[row] == HIDDEN and table.judged[row]:
+            # In the place of an introduction, see `doubt`: that follows when it would have come, by the last one.
+            planned_ns = int(table.sent_ns[row]) + self._wait(int(table.unseen[row]))
+            self._plan_again(np.array([row]), np.array([max(now_ns, planned_ns)], np.int64))
         elif step >= 2 or kind == KEEP_ALIVE:
             self._plan(row, KEEP_ALIVE, now_ns + self._interval())
         # else: the second introduction of a pair follows in any case.
@@ -264,6 +271,10 @@ class Timetable:
         table = self._table
         table.outstanding[rows] += 1
         table.allowed_ns[rows] = np.maximum(table.allowed_ns[rows], now_ns) + self._packet
+
+    def _wait(self, failed: int) -> int:
+        """Return how long the next introduction waits after so many that failed in a row, at least one."""
+        return int(self._waits[min(failed, len(self._waits)) - 1])
 
     def _interval(self) -> int:
         """Draw the time to the next keep-alive."""

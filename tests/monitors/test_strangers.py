@@ -152,6 +152,32 @@ def test_without_an_address_aside_there_is_silence(make_world: Callable[..., Wor
     assert world.count("stranger_replies_discard") == 0
 
 
+def test_addresses_aside_give_way_to_targets(make_world: Callable[..., World], krpc: Krpc) -> None:
+    world = make_world(replies="discard", pool=4, linger_s=60.0)
+    node = world.attached(1)
+    local = world.local(node)
+    query = krpc.query(b"get_peers", STRANGER_ID, b"gp\0\1", LOOKUP)
+    (sent,) = world.deliver(local, *STRANGER, query).outgoing
+    assert len(world.pool.held) == 4
+    monitor_id = world.attachment(node).monitor_id
+    assert world.pool.asked[-1][0] == bytes(255 - byte for byte in monitor_id)
+    others = [world.attached(last) for last in (2, 3)]
+    assert len({world.local(node) for node in others} | {local, sent.local}) == 4
+    assert world.deliver(local, *STRANGER, query).outgoing == [sent]
+    last = world.attached(4)
+    assert world.local(last) == sent.local
+    assert (world.count("pool_exhausted"), world.count("stranger_no_spare")) == (0, 0)
+    # who comes now waits for an address that falls free, and lookups do not take it away
+    waiting = world.attached(5)
+    assert world.count("pool_exhausted") == 1
+    world.fleet.changed(world.now, last.node_id, bytes(20), last.ip, last.port, in_zone=False)
+    world.run(60)
+    assert world.deliver(local, *STRANGER, query).outgoing == []
+    world.run(1)
+    assert world.local(waiting) == sent.local
+    assert world.count("stranger_no_spare") == 1
+
+
 def test_one_monitor_of_the_fleet_gets_the_announce(make_world: Callable[..., World], krpc: Krpc) -> None:
     world = make_world(replies="once")
     locals_ = [world.local(world.attached(last)) for last in (1, 2, 3)]

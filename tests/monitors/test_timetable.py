@@ -10,7 +10,7 @@ from montra.overlays.mainline import OVERLAY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Krpc, World
+    from conftest import Krpc, Node, World
 
 
 def test_a_mute_target_hears_the_whole_timetable_and_is_given_up(world: World) -> None:
@@ -161,3 +161,44 @@ def test_a_small_or_partly_silent_fleet_has_no_outage(make_world: Callable[..., 
         world.attached(last, answers=last > 30)
     world.run(1000)
     assert (world.count("silent"), world.count("blackout")) == (30, 0)
+
+
+def hide(world: World, node: Node) -> None:
+    """Let views come that lack the monitor, until the introduction after the second pair is planned a minute ahead."""
+    for _ in range(2):
+        world.run(2.5)
+        world.view(node, listed=False)
+        world.run(16)
+    world.view(node, listed=False)
+    assert world.fleet.states()["hidden"] == 1
+
+
+def test_a_doubted_target_that_hides_its_monitor_is_asked_at_once_and_gone_if_silent(world: World) -> None:
+    node = world.attached(1)
+    hide(world, node)
+    before, node.answers = len(node.queries), False
+    world.fleet.gone(world.now, node.node_id, node.ip, node.port)
+    assert world.count("gone_ignored") == 1
+    world.run(5.3)
+    assert [OVERLAY.parse(data).method for _, data in node.queries[before:]] == ["ping"]
+    assert world.attachment(node).reason == "gone"
+
+
+def test_a_doubted_target_that_answers_is_introduced_to_when_it_would_have_been(
+    make_world: Callable[..., World],
+) -> None:
+    def introductions(doubted: bool) -> list[float]:
+        world = make_world(max_moves=0)
+        node = world.attached(1)
+        hide(world, node)
+        if doubted:
+            world.fleet.gone(world.now, node.node_id, node.ip, node.port)
+            world.run(0.2)
+            world.view(node, listed=False)  # the crawl finds it again: the introduction is wanted all the same
+        world.run(200)
+        assert world.attachment(node).lost_ns == 0
+        assert world.count("keep_alives") == doubted
+        begin = node.queries[0][0]
+        return [round((at - begin) / 1e9) for at, data in node.queries if OVERLAY.parse(data).method == "find_node"]
+
+    assert introductions(doubted=False) == introductions(doubted=True) == [0, 0, 18, 18, 120, 120]

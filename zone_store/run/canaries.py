@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 
@@ -16,6 +16,9 @@ from zone_store.run.folder import CANARIES, RunError
 
 #: No log grows beyond this; 4 lookups a minute take 30 MB a day.
 MAX_BYTES = 1 << 30
+
+_Ip = Annotated[int, msgspec.Meta(ge=0, le=(1 << 32) - 1)]
+_Port = Annotated[int, msgspec.Meta(ge=0, le=(1 << 16) - 1)]
 
 
 class CanaryLookup(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,11 +31,11 @@ class CanaryLookup(msgspec.Struct, frozen=True, kw_only=True):
     t_ns: int
     end_ns: int
     requester: str
-    ip: int
-    port: int
+    ip: _Ip
+    port: _Port
     key: str
-    asked: list[tuple[int, int, int]]
-    answered: list[tuple[str, int, int, int]]
+    asked: list[tuple[_Ip, _Port, int]]
+    answered: list[tuple[str, _Ip, _Port, int]]
 
 
 class CanaryLog:
@@ -109,6 +112,7 @@ def merge_canaries(folders: Iterable[Path], out: Path) -> None:
 
 
 def _check(lookup: CanaryLookup) -> None:
-    """Raise ValueError for what is no hex."""
-    for text in (lookup.requester, lookup.key, *(one[0] for one in lookup.answered)):
-        bytes.fromhex(text)
+    """Raise ValueError for what is no hex, and for IDs of different lengths."""
+    ids = [bytes.fromhex(text) for text in (lookup.requester, lookup.key, *(one[0] for one in lookup.answered))]
+    if len(set(map(len, ids))) > 1:
+        raise ValueError("IDs of different lengths")

@@ -204,15 +204,19 @@ class MainlineCourtesy:
     ) -> list[StrangerReply]:
         """Hold errors of BEHIND back, by making them silence, and return those whose escort has come."""
         released: list[StrangerReply] = []
-        for i in ranked[making[ranked] != Reply.SILENT].tolist():
-            one, row = np.array([i]), int(rows[i])
-            key, ip, port = queries.keys(one).tobytes(), int(batch.source_ip[row]), int(batch.source_port[row])
-            if making[i] == Reply.OWN_ID:
-                released += self._escorts.release(now_ns, key, ip, port)
-                continue
-            transaction = queries.transactions(one, int(queries.transaction_bytes[i])).tobytes()
-            payload = shapes.write(shapes.SERVER_ERROR, b"", b"", transaction)
-            if not self._escorts.fails_at_once(now_ns, key, StrangerReply(int(batch.local[row]), ip, port, payload)):
+        ranked = ranked[making[ranked] != Reply.SILENT]
+        asked, answers = rows[ranked], (making[ranked] == Reply.OWN_ID).tolist()
+        sources = zip(batch.source_ip[asked].tolist(), batch.source_port[asked].tolist(), strict=True)
+        keys = map(bytes, queries.keys(ranked))
+        for i, answered, (ip, port), key in zip(ranked.tolist(), answers, sources, keys, strict=True):
+            search = ip, port, key
+            if answered:
+                held = self._escorts.release(now_ns, search)
+                released += [] if held is None else [held]
+            elif not self._escorts.fails_at_once(now_ns, search):
+                # shorter than any query that has an ID and a key, so its length is not looked at
+                error = shapes.write(shapes.SERVER_ERROR, b"", b"", queries.transaction(i))
+                self._escorts.hold(search, StrangerReply(int(batch.local[rows[i]]), ip, port, error))
                 making[i] = Reply.SILENT
         return released
 
@@ -298,6 +302,11 @@ class _Queries:
     def keys(self, which: NDArray[np.intp]) -> NDArray[np.uint8]:
         """Return the keys of these queries, uint8[len(which), 20]."""
         return self._key[self._rows[which]]
+
+    def transaction(self, i: int) -> bytes:
+        """Return the whole transaction of one query."""
+        at = int(self._at[i])
+        return self._flat[at : at + int(self.transaction_bytes[i])].tobytes()
 
     def transactions(self, which: NDArray[np.intp], length: int) -> NDArray[np.uint8]:
         """Return the first bytes of the transactions of these queries, uint8[len(which), length]."""

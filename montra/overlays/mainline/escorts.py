@@ -8,7 +8,7 @@ a monitor that may answer is asked: its answer, sent after the errors, makes the
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from montra.datagrams import StrangerReply
@@ -19,42 +19,44 @@ _AT_ONCE: Final = 2
 _SPAN_NS: Final = 30_000_000_000
 _MOST_SEARCHES: Final = 4096
 
+#: A search of one requester: (ip, port, key).
+Search = tuple[int, int, bytes]
+
 
 @dataclass(slots=True)
-class _Search:
+class _State:
     begin_ns: int
     failed: int = 0
-    held: list[StrangerReply] = field(default_factory=list)
+    held: StrangerReply | None = None
 
 
 class Escorts:
     """All searches of the last half minute, the oldest forgotten first; of each, three monitors at most are unsafe."""
 
     def __init__(self) -> None:
-        self._searches: OrderedDict[tuple[int, int, bytes], _Search] = OrderedDict()
+        self._searches: OrderedDict[Search, _State] = OrderedDict()
 
-    def fails_at_once(self, now_ns: int, key: bytes, error: StrangerReply) -> bool:
-        """Tell whether an error goes out now; if not it is kept for `release`."""
-        search = self._search(now_ns, (error.ip, error.port, key))
-        if search.failed < _AT_ONCE:
-            search.failed += 1
-            return True
-        search.held = [error]  # the third; a fourth would be a repeat
-        return False
-
-    def release(self, now_ns: int, key: bytes, ip: int, port: int) -> list[StrangerReply]:
-        """Return the errors that waited for somebody to answer in this search."""
-        search = self._searches.get((ip, port, key))
-        if search is None or now_ns - search.begin_ns >= _SPAN_NS:
-            return []
-        held, search.held = search.held, []
-        return held
-
-    def _search(self, now_ns: int, name: tuple[int, int, bytes]) -> _Search:
-        search = self._searches.get(name)
-        if search is None or now_ns - search.begin_ns >= _SPAN_NS:
-            self._searches.pop(name, None)
-            search = self._searches[name] = _Search(now_ns)
+    def fails_at_once(self, now_ns: int, search: Search) -> bool:
+        """Tell whether an error of this search goes out now; if not it is to be kept (`hold`)."""
+        state = self._searches.get(search)
+        if state is None or now_ns - state.begin_ns >= _SPAN_NS:
+            self._searches.pop(search, None)  # so that the new one is the youngest
+            state = self._searches[search] = _State(now_ns)
             if len(self._searches) > _MOST_SEARCHES:
                 self._searches.popitem(last=False)
-        return search
+        if state.failed >= _AT_ONCE:
+            return False
+        state.failed += 1
+        return True
+
+    def hold(self, search: Search, error: StrangerReply) -> None:
+        """Keep an error of a search that `fails_at_once` knows, in place of any other: a fourth would be a repeat."""
+        self._searches[search].held = error
+
+    def release(self, now_ns: int, search: Search) -> StrangerReply | None:
+        """Return the error that waited for somebody to answer in this search, if there is one."""
+        state = self._searches.get(search)
+        if state is None or now_ns - state.begin_ns >= _SPAN_NS:
+            return None
+        held, state.held = state.held, None
+        return held
