@@ -34,21 +34,30 @@ def test_a_corrected_rate_carries_the_interval() -> None:
 def test_the_page_opens_with_it(sample_run: Path) -> None:
     text = words(Page(report([sample_run], canaries=lambda _: CANARIES)).text)
     opening = (
-        "This window captured 98.7 % (95 % 97.9 % to 99.2 %) of its 1,440 canaries, and named the right destination of "
-        "99.2 % of these (95 % 98.6 % to 99.6 %)."
+        "This window captured 98.7 % (95 % interval 97.9 % to 99.2 %) of its 1,440 canaries, and named the right "
+        "destination of 99.2 % of these (95 % interval 98.6 % to 99.6 %)."
     )
     assert opening in text
     assert text.index(opening) < text.index("lookups")
     assert "raw; corrected by canaries 0.6 (0.6 to 0.6)" in text
     assert "Canaries captured 98.7 % 97.9 % to 99.2 % 1,440" in text
-    assert "Of 1,443, left out: reached nobody: 3." in text
-    assert "not captured not visible 19 100.0 % 1.32 % canary 19 its monitor was not seen" in text
+    assert "Of 1,443 made, these cannot be judged and are left out: reached nobody 3. Corrected rates" in text
+    assert "not captured not visible 19 100.0 % 1.32 % its monitor was not seen" in text
 
 
 def test_a_window_without_canaries_says_so(sample_run: Path) -> None:
     text = words(Page(report([sample_run])).text)
     assert "This window made no canaries: what it missed is not measured here." in text
     assert "corrected by canaries" not in text
+
+
+def test_a_window_whose_canaries_cannot_be_judged_says_so(sample_run: Path, empty_run: Path) -> None:
+    none = Canaries(3, {"reached_nobody": 3}, *[Share(0, 0, math.nan, 0.0, 1.0)] * 3)
+    made = {sample_run: none, empty_run: None}
+    text = words(Page(report([sample_run, empty_run], canaries=made.__getitem__)).text)
+    assert "None of this window's 3 canaries can be judged" in text
+    assert (text.count("none judged"), text.count("none made")) == (1, 1)
+    assert "Of 3 made, these cannot be judged and are left out: reached nobody 3." in text
 
 
 def test_tables_have_raw_and_corrected_rates(sample_run: Path) -> None:
