@@ -6,6 +6,8 @@ import importlib
 
 import click
 
+from montra.cli.lazy import LazyGroup
+
 VERBS = {
     "attach": "Hold a million monitors: introductions, keep-alives, memory.",
     "attribute": "Turn captures into lookups, beside DuckDB.",
@@ -15,32 +17,20 @@ VERBS = {
 }
 
 
-class _Verbs(click.Group):
-    """Loads a benchmark when it is asked for: an installed montra has none."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        try:
-            module = importlib.import_module(f"bench.{cmd_name}.command")
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] == "bench":
-                raise click.ClickException("the benchmarks are part of a checkout: run montra from there") from None
-            raise click.ClickException(
-                f"{error.name} is not installed: scripts/install brings all the benchmarks need"
-            ) from None
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(VERBS.items()))
+def _load(verb: str) -> click.Command:
+    try:
+        module = importlib.import_module(f"bench.{verb}.command")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "bench":
+            raise click.ClickException("the benchmarks are part of a checkout: run montra from there") from None
+        raise click.ClickException(
+            f"{error.name} is not installed: scripts/install brings all the benchmarks need"
+        ) from None
+    command: click.Command = module.command
+    return command
 
 
-@click.group(cls=_Verbs)
+@click.group(cls=LazyGroup, verbs=VERBS, load=_load)
 def bench() -> None:
     """Measure montra on this machine, side by side with other ways, in one run.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from enum import IntEnum
 from functools import wraps
@@ -80,6 +81,16 @@ def clear_errors(function: Callable[P, R]) -> Callable[P, R]:
 def say(text: str) -> None:
     """Tell of progress: one line of markup, never broken where no terminal asks for it."""
     console.print(text, soft_wrap=True)
+
+
+def steps() -> Callable[[str], None]:
+    """Return a `say` whose lines begin with the seconds that have passed since now."""
+    begin = time.monotonic()
+
+    def step(text: str) -> None:
+        say(f"[dim]{time.monotonic() - begin:6.1f} s[/]  {text}")
+
+    return step
 
 
 def tell(text: str) -> None:

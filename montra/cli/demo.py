@@ -10,17 +10,17 @@ from pathlib import Path
 import click
 import msgspec
 
-from montra.cli.common import Exit, clear_errors, emit, json_option, require_extra, results, say, tell
+from montra.cli.common import Exit, clear_errors, emit, json_option, results, steps, tell
+from montra.cli.lab_errors import lab_errors, usage_errors
+from montra.cli.lab_plans import libtorrents
 from montra.cli.lab_window import watch_lab
 from montra.cli.made import line, made
 from montra.cli.monitor import exit_code
 from montra.cli.options import WorkersType
 from montra.cli.tables import grid, misses_table
-from montra.lab.events import LOG_NAME, Began, read_events
-from montra.lab.settings import ChurnSettings, LabError, LabSettings, WorkloadSettings
+from montra.lab.settings import ChurnSettings, LabSettings, WorkloadSettings
 from montra.validation.compare import compare
 from montra.validation.tables import VALIDATION, document, rows, why_missed
-from montra.validation.truth import TruthError
 from montra.window.analyze import analyze_run, report_runs
 from montra.window.units import format_duration, parse_duration
 
@@ -89,16 +89,11 @@ def demo(
     workload did not run as asked for, so that the figures would be of something else.
     """
     begin = time.monotonic()
-
-    def step(text: str) -> None:
-        say(f"[dim]{time.monotonic() - begin:6.1f} s[/]  {text}")
-
+    step = steps()
     folder = out / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    try:
+    with usage_errors():
         settings = _settings(folder, nodes, lookups, announces, churn, seed)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    try:
+    with lab_errors("lab,analysis"):
         window = watch_lab(
             settings, folder, {"monitors.every": every, "processes.workers": workers, "replies.mode": replies}, step
         )
@@ -111,15 +106,8 @@ def demo(
         comparison = replace(comparison, run=ended.run.name, truth=Path(settings.out).name)
         (ended.run / VALIDATION).write_bytes(document(comparison))
         page = report_runs([ended.run])
-    except ImportError as error:
-        raise require_extra(error, "lab,analysis") from error
-    except (LabError, TruthError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:  # before the window, which has its own way of ending
-        raise SystemExit(int(Exit.INTERRUPTED)) from None
     step(f"{analysis.lookups} lookups attributed; report written")
-    began = next(read_events(Path(settings.out) / LOG_NAME))
-    told = made(seed, {"libtorrent": began.libtorrent} if isinstance(began, Began) else {})
+    told = made(seed, libtorrents([Path(settings.out)]))
     seconds = time.monotonic() - begin
 
     def text() -> None:
@@ -128,7 +116,7 @@ def demo(
         results.print()
         results.print(misses_table(why_missed(comparison)))
         results.print()
-        tell(line(told))
+        tell(f"{line(told)}.")
         tell(f"{format_duration(seconds)} in all. Open {page}")
 
     emit(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from montra import __version__
 from montra.cli.common import Exit
 from montra.cli.lab_window import watch_lab
 from montra.cli.monitor import exit_code
 from montra.lab.events import LOG_NAME, Began, read_events
 from montra.lab.settings import ChurnSettings, LabError, LabSettings, WorkloadSettings
-from montra.window import provenance
 from montra.window.analyze import attribute_run
 
 #: /24s that a plan may have: the CIDR block that holds so many.
@@ -62,19 +59,9 @@ class Trial:
     since_ns: int
 
 
-def run_trial(
-    plan: Plan,
-    folder: Path,
-    *,
-    nodes: int,
-    lookups: int,
-    announces: int,
-    seed: int,
-    overrides: dict[str, Any],
-    say_step: Callable[[str], None],
-) -> Trial:
-    """Run a lab watched by this plan in `folder` and attribute the run; raises what `watch_lab` raises, ValueError."""
-    settings = LabSettings(
+def lab_of(plan: Plan, folder: Path, *, nodes: int, lookups: int, announces: int, seed: int) -> LabSettings:
+    """Return the lab to watch from a plan, with all files in `folder`; raises ValueError."""
+    return LabSettings(
         out=str(folder / "lab"),
         nodes=nodes,
         seed=seed,
@@ -87,6 +74,12 @@ def run_trial(
         ),
         churn=ChurnSettings(mean_session_s=plan.session_s),
     )
+
+
+def run_trial(
+    plan: Plan, settings: LabSettings, folder: Path, overrides: dict[str, Any], say_step: Callable[[str], None]
+) -> Trial:
+    """Run a lab watched by this plan in `folder` and attribute the run; raises what `watch_lab` raises."""
     window = watch_lab(settings, folder, plan.overrides | overrides, say_step)
     if exit_code(window.ended) != Exit.OK or not window.went_ns:
         raise SystemExit(int(exit_code(window.ended)))
@@ -94,22 +87,11 @@ def run_trial(
     return Trial(plan, window.ended.run, Path(settings.out), window.went_ns)
 
 
-def made(command: list[str], seeds: list[int], truths: list[Path]) -> dict[str, Any]:
-    """Return what every result names: the command, seeds, versions of montra and of the clients."""
-    clients = {began.libtorrent for truth in truths if (began := _began(truth))}
-    return {
-        "command": "montra validate " + shlex.join(command),
-        "seeds": seeds,
-        "montra": __version__,
-        "git": provenance.git_describe(),
-        "versions": provenance.versions(),
-        "clients": {"libtorrent": sorted(clients)},
-    }
-
-
-def _began(truth: Path) -> Began | None:
-    first = next(iter(read_events(truth / LOG_NAME)), None)
-    return first if isinstance(first, Began) else None
+def libtorrents(truths: Iterable[Path]) -> dict[str, str]:
+    """Return by name the client of these labs, with its versions; none without labs."""
+    firsts = [next(read_events(truth / LOG_NAME), None) for truth in truths]
+    found = {first.libtorrent for first in firsts if isinstance(first, Began)}
+    return {"libtorrent": ", ".join(sorted(found))} if found else {}
 
 
 def refuse_flaw(flaw: str) -> None:

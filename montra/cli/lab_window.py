@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,12 +81,14 @@ def watch_lab(settings: LabSettings, folder: Path, overrides: Mapping[str, Any],
     overrides: dotted names of the configuration that differ from configs/lab.toml. Raises LabError, ConfigError and
     what `run_window` raises.
     """
+    _config(settings, folder, overrides)  # what no window can be is said before a lab is started
     with LabProcess(settings) as lab:
         say_step(f"starting {settings.nodes} libtorrent nodes on {settings.subnet}.1.1 and the /24s after it")
         _wait_for_network(lab, settings.converge_timeout_s + 60)
+        assert lab.ready is not None  # noqa: S101 - waited for
         assert lab.converged is not None  # noqa: S101 - waited for
         say_step(f"network converged: tables hold {lab.converged.recall:.1%} of the true neighbours")
-        config = _config(lab, settings, folder, overrides)
+        config = _config(settings, folder, overrides, lab.ready.bootstrap)
         refuse_what_cannot_run(config)
         stop = gevent.event.Event()
         conductor = _Conductor(lab, stop, say_step)
@@ -108,14 +110,13 @@ def run_lab_alone(settings: LabSettings, say_step: Say) -> None:
             lab.poll()
 
 
-def _config(lab: LabProcess, settings: LabSettings, folder: Path, overrides: Mapping[str, Any]) -> Config:
-    assert lab.ready is not None  # noqa: S101 - the caller waited for it
-    own = {
-        "zone": settings.zone,
-        "seed": settings.seed,
-        "bootstrap": [f"{ip}:{port}" for ip, port in lab.ready.bootstrap],
-        "storage.runs": str(folder),
-    }
+def _config(
+    settings: LabSettings, folder: Path, overrides: Mapping[str, Any], bootstrap: Sequence[tuple[str, int]] = ()
+) -> Config:
+    """Return the window's configuration, with the shipped bootstrap nodes where none are given; raises ConfigError."""
+    own: dict[str, Any] = {"zone": settings.zone, "seed": settings.seed, "storage.runs": str(folder)}
+    if bootstrap:
+        own["bootstrap"] = [f"{ip}:{port}" for ip, port in bootstrap]
     config = parse(merge(tomllib.loads(shipped.text("lab")), own | dict(overrides)))
     validate(config)
     return config

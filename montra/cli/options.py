@@ -11,6 +11,7 @@ import click
 
 from montra.window import config as configuration
 from montra.window.config import Config
+from montra.window.units import parse_duration
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +27,60 @@ class WorkersType(click.ParamType[int | str]):
         if text != "auto" and not (text.isascii() and text.isdigit()):
             self.fail(f"{text!r} is neither a number nor auto", param, ctx)
         return text if text == "auto" else int(text)
+
+
+class DurationType(click.ParamType[float]):
+    """A length of time, such as 50ms, 90s or 10m; 0 is none."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds; fails with one line for anything else."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            if text.endswith("ms"):
+                return parse_duration(text[:-2]) / 1000
+            return parse_duration(text) if text != "0" else 0.0
+        except ValueError:
+            self.fail(f"{text!r} is no length of time such as 50ms, 90s or 10m", param, ctx)
+
+
+class ShareType(click.ParamType[float]):
+    """A share, such as 1% or 0.01."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the share as a fraction of 1; fails with one line for anything else."""
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        try:
+            return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        except ValueError:
+            self.fail(f"{text!r} is no share such as 1% or 0.01", param, ctx)
+
+
+class NumbersType(click.ParamType[tuple[int, ...]]):
+    """Whole numbers with commas between them, each from 1 to `most` (None: any)."""
+
+    name = "n,n,..."
+
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the numbers, each once; fails with one line for anything else."""
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        numbers = [int(part) for part in parts if part.isascii() and part.isdigit()]
+        if len(numbers) < len(parts) or min(numbers) < 1 or (self._most and max(numbers) > self._most):
+            end = f"to {self._most}" if self._most else "on"
+            self.fail(f"{value!r} is no list of whole numbers from 1 {end}, such as 1,2,4", param, ctx)
+        return tuple(dict.fromkeys(numbers))
 
 
 _FLAGS: tuple[tuple[str, str, type | WorkersType, str], ...] = (

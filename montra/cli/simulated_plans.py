@@ -48,7 +48,7 @@ def run_simulated_plan(plan: Plan, folder: Path, *, lookups: int, seed: int) -> 
     )
     network = SimNetwork(settings)
     nodes, begin_ns = network.nodes, settings.start_ns
-    live = np.count_nonzero(nodes.reachable & (nodes.up_ns <= begin_ns))
+    live = np.count_nonzero(nodes.reachable & nodes.alive(begin_ns))
     overrides = dict(plan.overrides)
     if not plan.subnets:
         overrides["addresses.ports"] = PORTS

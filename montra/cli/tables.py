@@ -15,12 +15,15 @@ def grid(rows: Sequence[tuple[str, str]]) -> Table:
     return table
 
 
-def misses_table(rows: Sequence[tuple[str, ...]]) -> Table | str:
-    """Return a table whose first row is its header; a line where nothing follows it."""
+def headed(rows: Sequence[tuple[str, ...]], title: str | None = None) -> Table:
+    """Return rows as a table, of which the first is its header."""
     header, *body = rows
-    if not body:
-        return "Nothing was missed."
-    table = Table(*header, box=None, pad_edge=False, title="Why lookups were missed", title_justify="left")
+    table = Table(*header, box=None, pad_edge=False, title=title, title_justify="left")
     for row in body:
         table.add_row(*row)
     return table
+
+
+def misses_table(rows: Sequence[tuple[str, ...]]) -> Table | str:
+    """Return the causes of misses as a table, a line where only the header is there."""
+    return headed(rows, "Why lookups were missed") if len(rows) > 1 else "Nothing was missed."

@@ -20,6 +20,7 @@ SCHEMA = 1
 #: Name of the file in the lab's out folder.
 LOG_NAME = "lab.jsonl"
 
+FIND_NODE = "find_node"
 GET_PEERS = "get_peers"
 ANNOUNCE_PEER = "announce_peer"
 

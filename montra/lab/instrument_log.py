@@ -81,8 +81,10 @@ def load_log(folder: Path) -> InstrumentLog:
     path = folder / LOG_NAME
     try:
         return msgspec.json.decode(path.read_bytes(), type=InstrumentLog)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise LabError(f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise LabError(f"cannot read {path}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise LabError(f"{path}: {error}") from error
 
 
 def write_log(folder: Path, log: InstrumentLog) -> None:

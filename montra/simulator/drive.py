@@ -83,12 +83,11 @@ class DriveSettings:
 class VirtualDriver:
     """Drives one machine over one network, once.
 
-    counters: the endpoint's drops and refusals by name, and what was received and sent; wakes: rounds of the loop.
+    counters: the endpoint's drops and refusals by name, and what was received and sent.
     """
 
     def __init__(self, plan: AddressPlan, network: Network, machine: Machine, settings: DriveSettings) -> None:
         self.counters = Counters()
-        self.wakes = 0
         self._plan = plan
         self._network = network
         self._machine = machine
@@ -132,7 +131,6 @@ class VirtualDriver:
             now_ns = max(now_ns, min(arrives_ns, tick_ns, outbox.due(), next_look_ns))
             if now_ns >= until_ns:
                 break
-            self.wakes += 1
             # before anything is sent, so that the network never has to answer in its past
             self._arrived += network.advance(now_ns)
             if self._arrived and now_ns >= self._read_ns:

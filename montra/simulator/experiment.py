@@ -18,7 +18,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from montra.simulator.instrument import GATHER_S, Say, instrument_config, run_simulated
 from montra.simulator.network import SimNetwork
@@ -123,7 +122,7 @@ def _simulate(task: ZoneTask, runs: Path, say: Say) -> ZoneResult:
     end_ns = begin_ns + int(task.duration_s * 1e9)
     made_s = time.perf_counter() - began
     say(f"network of {len(network.nodes.ip)} sessions made in {made_s:.0f} s")
-    live = np.count_nonzero(network.nodes.reachable & _lives(network, begin_ns))
+    live = np.count_nonzero(network.nodes.reachable & network.nodes.alive(begin_ns))
     config = instrument_config(
         task.zone,
         int(live),
@@ -204,13 +203,6 @@ def _tell(lines: multiprocessing.Queue[str | None], say: Say) -> None:
 
 def _named(task: ZoneTask, say: Say) -> Say:
     return lambda line: say(f"{task.zone}: {line}")
-
-
-def _lives(network: SimNetwork, t_ns: int) -> NDArray[np.bool_]:
-    """Return which sessions live at a time, bool[n]."""
-    nodes = network.nodes
-    lives: NDArray[np.bool_] = (nodes.up_ns <= t_ns) & ((nodes.down_ns == 0) | (nodes.down_ns > t_ns))
-    return lives
 
 
 def _clients(network: SimNetwork) -> dict[str, float]:

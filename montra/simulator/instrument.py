@@ -45,14 +45,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class SimulatedRun:
-    """A sealed run of virtual time. crawl_s, wall_s: seconds of real time that it took; wakes: rounds of the driver."""
+    """A sealed run of virtual time. notes: what was fitted to the limits; wall_s: seconds of real time that it took."""
 
     folder: Path
     manifest: Manifest
-    config: Config
     notes: tuple[str, ...]
     wall_s: float
-    wakes: int
 
 
 def instrument_config(
@@ -134,4 +132,4 @@ def run_simulated(
         window.seal(end_ns)
         writer.drain()
         manifest = writer.seal(end_ns, "complete", window.totals.counters)
-    return SimulatedRun(folder, manifest, config, tuple(parts.notes), time.perf_counter() - began, driver.wakes)
+    return SimulatedRun(folder, manifest, tuple(parts.notes), time.perf_counter() - began)

@@ -13,21 +13,18 @@ from collections.abc import Callable
 import numpy as np
 
 from montra.simulator import wording
+from montra.simulator.drive import Arrival
 from montra.simulator.keepers import Keepers
 from montra.simulator.latency import Wire
 from montra.simulator.lookups import LookupRecord
 from montra.simulator.noise import Noise
-from montra.simulator.population import Nodes, endpoints, populate
+from montra.simulator.population import endpoints, populate
 from montra.simulator.settings import Family, SimSettings
 from montra.simulator.tables import Tables
 from montra.simulator.upkeep import Upkeep
 from montra.simulator.users import Users
 
-__all__ = ["NEVER", "Arrival", "LookupRecord", "Nodes", "SimNetwork"]
-
 NEVER = 2**63 - 1
-#: time_ns, own ip, own port, source ip, source port, payload
-Arrival = tuple[int, int, int, int, int, bytes]
 #: Nodes outside the zone that never leave and know the zone as anybody does.
 _BOOTSTRAP_NODES = 2
 #: Nodes of the zone that a bootstrap node knows at any moment.

@@ -136,9 +136,8 @@ def table(pairs: Sequence[Pair]) -> str:
                 for share in (side.capture, side.destination, side.inferred)
             )
             copies = f"{side.copies.value:.2f} ({side.copies.low:.2f}-{side.copies.high:.2f})"
-            apart = ", ".join(pair.apart) or "nothing"
-            plan, apart = (pair.plan, apart) if name == "simulated" else ("", "")
-            lines.append(f"| {plan} | {name} | {side.lookups} | {shares} | {copies} | {apart} |")
+            plan, differs = (pair.plan, ", ".join(pair.apart) or "nothing") if side is pair.simulated else ("", "")
+            lines.append(f"| {plan} | {name} | {side.lookups} | {shares} | {copies} | {differs} |")
     return "\n".join(lines) + "\n"
 
 

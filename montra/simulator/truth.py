@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from montra.simulator.network import LookupRecord, Nodes
+from montra.lab.events import FIND_NODE
+from montra.simulator.lookups import LookupRecord
+from montra.simulator.population import Nodes
 from montra.simulator.settings import Family
-from montra.validation.truth import FIND_NODE, Truth, TruthLookup, TruthNode
+from montra.validation.truth import Truth, TruthLookup, TruthNode
 
 #: The label of requesters by which results are divided into hours of the window, counted from 0.
 HOUR = "hour"

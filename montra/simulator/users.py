@@ -16,8 +16,6 @@ from montra.simulator.rules import RULES
 from montra.simulator.settings import Family, SimSettings
 from montra.simulator.tables import Tables
 
-__all__ = ["Outlet", "Users"]
-
 #: Contacts that a requester outside the zone has heard of when its lookup enters it: one answer's worth.
 _ENTRY_CONTACTS = 8
 #: jech's steps: this long after the last one, and up to as much more (dht.c, `dht_periodic`) [S].

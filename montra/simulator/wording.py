@@ -53,7 +53,7 @@ def reply(family: Family, node_id: bytes, nodes: bytes | None, transaction: byte
     return b"d1:rd2:id20:%b%be1:t%d:%b%b1:y1:re" % (node_id, named, len(transaction), transaction, _version(family))
 
 
-def query(family: Family, method: str, node_id: bytes, key: bytes, number: int, seed: bool = False) -> bytes:
+def query(family: Family, method: str, node_id: bytes, key: bytes, number: int) -> bytes:
     """Return a query of one of the methods ping, find_node, get_peers; `number` makes its transaction."""
     rules = RULES[family]
     transaction = _transaction(rules, method, number)
@@ -62,7 +62,7 @@ def query(family: Family, method: str, node_id: bytes, key: bytes, number: int, 
     elif method == "find_node":
         named = b"6:target20:" + key
     else:
-        named = b"9:info_hash20:" + key + (b"6:noseedi1e" if seed else b"")
+        named = b"9:info_hash20:" + key
     return b"d1:ad2:id20:%b%be1:q%d:%b1:t%d:%b%b1:y1:qe" % (
         node_id,
         named,

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from montra.validation.truth import FIND_NODE, TruthLookup
+from montra.lab.events import FIND_NODE
+from montra.validation.truth import TruthLookup
 from zone_store.captures import Kind, Lookups, Maintenance
 
 #: Kinds that ask for a key, as analysis counts them; an announce is a lookup's second phase and a row of its own.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from montra.validation.truth import Truth, TruthLookup, TruthNode
 from zone_store.run.canaries import CanaryLookup, read_canaries
+from zone_store.run.folder import CANARIES, RunError
 from zone_store.run.reader import RunReader
 
 #: The client family of canaries.
@@ -24,7 +25,9 @@ def canary_truth(run: Path) -> Truth | None:
         return None
     with RunReader(run) as reader:
         monitors = {(one.monitor_ip, one.monitor_port) for one in reader.each_attachment()}
-        zone = reader.manifest.zone
+        zone, id_bytes = reader.manifest.zone, reader.manifest.id_bytes
+    if any(len(one.key) != 2 * id_bytes for one in canaries):
+        raise RunError(f"{CANARIES} of {run}: a key that has not {id_bytes} bytes")
     return source_truth(zone, canaries, monitors, CANARY)
 
 

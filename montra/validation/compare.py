@@ -33,9 +33,9 @@ def compare(
     """Compare a run that has been attributed with the truth: the folder of the lab it watched, or a truth of its own.
 
     since_ns: when the fleet was attached (the run's start if 0); until_ns: when the window ended (the run's end if 0);
-    window_s: longest time from a command to the first copy of its lookup; lookups: where those of the run are from,
-    otherwise than from its folder. Raises RunError for a run that is unreadable
-    or not analyzed, TruthError for a truth that is unreadable or incomplete.
+    window_s: longest time from a command to the first copy of its lookup; lookups: returns those of the run, where it
+    has none attributed in its folder yet. Raises RunError for a run that is unreadable or not analyzed, TruthError for
+    a truth that is unreadable or incomplete.
     """
     name = str(truth) if isinstance(truth, Path) else truth.name
     truth = load_truth(truth) if isinstance(truth, Path) else truth

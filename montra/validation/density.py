@@ -191,13 +191,6 @@ def table(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     return [header, *map(_text, rows)]
 
 
-def lines(rows: Sequence[Row]) -> list[str]:
-    """Return the table as aligned lines."""
-    cells = table(rows)
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-
-
 def _text(row: Row) -> tuple[str, ...]:
     fleet = row.mode != NONE
     return (

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 
+from montra.lab.events import FIND_NODE
 from montra.validation.attributed import Found
-from montra.validation.truth import FIND_NODE, TruthLookup, TruthNode
+from montra.validation.truth import TruthLookup, TruthNode
 from zone_store.captures import Attachment
 
 #: An ended attachment's monitor still captures for so long, and nobody else gets its address: the fleet's `linger_s`.

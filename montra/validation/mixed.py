@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from montra.datagrams import ip_number
-from montra.lab.events import ANNOUNCE_PEER, GET_PEERS, Announce, Lookup, NodeDown, NodeUp
+from montra.lab.events import ANNOUNCE_PEER, FIND_NODE, GET_PEERS, Announce, Lookup, NodeDown, NodeUp
 from montra.lab.mixed.nat import NatKind
 from montra.lab.mixed.network import ZONE, Record
-from montra.lab.mixed.witness import FIND_NODE, Sighting
+from montra.lab.mixed.witness import Sighting
 from montra.validation.coverage import beside_node, by_target
 from montra.validation.judge import Judged
 from montra.validation.misses import Miss
@@ -100,9 +100,7 @@ class _Builder:
     def __init__(self, record: Record, monitors: ipaddress.IPv4Network, until_ns: int) -> None:
         self._record = record
         self._until_ns = until_ns
-        self._of_monitors: Callable[[int], bool] = lambda ip: (
-            ip & int(monitors.netmask) == int(monitors.network_address)
-        )
+        self._block = int(monitors.network_address), int(monitors.netmask)
         self._nodes: dict[int, TruthNode] = {}
         self._by_ip: dict[int, TruthNode] = {}
         self._in_home: dict[int, TruthNode] = {}
@@ -236,6 +234,7 @@ class _Builder:
             lookup.received[own.index] = lookup.t_ns
 
     def _arrivals_at_monitors(self) -> Iterator[Sighting]:
+        network, mask = self._block
         for sighting in self._record.seen[0]:
-            if not sighting.sent and self._of_monitors(sighting.ip):
+            if not sighting.sent and sighting.ip & mask == network:
                 yield sighting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -94,7 +95,7 @@ def facts(comparison: Comparison) -> list[tuple[str, str]]:
 def text(comparison: Comparison) -> str:
     """Return the rows as aligned lines of plain text, then the causes of misses and the results by client."""
     tables: list[list[tuple[str, ...]]] = [list(rows(comparison)), why_missed(comparison), by_group(comparison)]
-    return "\n\n".join(_aligned(table) for table in tables if len(table) > 1)
+    return "\n\n".join("\n".join(aligned(table)) for table in tables if len(table) > 1)
 
 
 def built(comparison: Comparison) -> dict[str, Any]:
@@ -108,9 +109,10 @@ def document(comparison: Comparison) -> bytes:
     return msgspec.json.format(msgspec.json.encode(built(comparison)), indent=2)
 
 
-def _aligned(table: list[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in table)
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines as long as they are: folded to a terminal's width, or a pipe's 80, none can read them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _reasons(counts: dict[str, int]) -> str:

@@ -30,8 +30,6 @@ from montra.lab.events import (
     read_events,
 )
 
-#: `TruthLookup.method` of clients that search with find_node (rTorrent).
-FIND_NODE = "find_node"
 #: `Truth.reason` of a workload that ran as asked for.
 FINISHED = "finished"
 #: A packet later than this after the last command of its (requester, key) belongs to no command. libtorrent announces

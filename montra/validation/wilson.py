@@ -1,4 +1,4 @@
-"""Proportions with an interval that stays honest near 0 and 1, where captures rates live."""
+"""Proportions with an interval that stays honest near 0 and 1, where capture rates live."""
 
 from __future__ import annotations
 

@@ -21,8 +21,7 @@ def chances_of(parameters: dict[str, Any], crawls: Sequence[CrawlRow]) -> Chance
 
     A node counts as gone after `gone_after` crawls in a row without answer (the first of which it may have answered
     before it left) and one more check; its monitor then asks twice itself. Crawls are of unequal length, so the time
-    between earliest and latest is half a crawl more than one. A merged run has the settings of its first
-    source.
+    between earliest and latest is half a crawl more than one. A merged run has the settings of its first source.
     """
     merged = parameters.get("merged", ())
     settings = merged[0].get("parameters", {}) if merged else parameters

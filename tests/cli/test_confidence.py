@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,21 +26,27 @@ def world(tmp_path: Path) -> tuple[Path, Path]:
     return write_run(tmp_path / "runs", fleet, rows, analyzed=False), truth
 
 
-def test_a_table_and_a_plot_of_runs_with_their_truth(world: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_table_and_a_plot_of_runs_with_their_truth(
+    world: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, truth = world
     out = tmp_path / "out"
-    done = CliRunner().invoke(validate, ["confidence", str(run), "--truth", str(truth), "-o", str(out), "--json"])
+    words = ["confidence", str(run), "--truth", str(truth)]
+    monkeypatch.setattr(sys, "argv", ["montra", "validate", *words, "-o", str(out)])
+    done = CliRunner().invoke(validate, [*words, "-o", str(out), "--json"])
     assert done.exit_code == 0, done.output
     value = json.loads(done.stdout)
-    assert value["command"] == f"montra validate confidence {run.name}"
-    assert value["clients"] == {"libtorrent": ["2.1.1.0"]}
+    assert value["command"] == f"montra validate confidence {run} --truth {truth}"
+    assert value["seeds"] == []
+    assert value["clients"] == {"libtorrent": "2.1.1.0"}
     assert set(value["reliability"]) == {run.name, "all together"}
     pooled = value["reliability"]["all together"]
     assert (pooled["right"]["hits"], pooled["right"]["trials"]) == (2, 3)
     assert pooled["confidence"] > 0.9
     assert json.loads((out / "confidence.json").read_text()) == value
     assert (out / "confidence.svg").read_text().startswith("<?xml")
-    text = CliRunner().invoke(validate, ["confidence", str(run), "--truth", str(truth), "-o", str(out)])
+    text = CliRunner().invoke(validate, [*words, "-o", str(out)])
+    assert "libtorrent 2.1.1.0; montra validate confidence" in text.stdout
     assert "not shown to be calibrated within 5 points" in text.stdout
 
 
@@ -50,7 +57,10 @@ def test_a_table_and_a_plot_of_runs_with_their_truth(world: tuple[Path, Path], t
         (["confidence", "--plans", "ip,3"], "'3' is no address plan; write ip, 16, 8, 4, 1"),
         (["lab", "--subnets", "3"], "'3' is not one of '16', '8', '4', '1'"),
         (["lab", "--nodes", "1"], "nodes must be at least 2"),
-        (["lab", "--churn", "often"], "often"),
+        (["lab", "--churn", "often"], "'often' is no length of time such as 50ms, 90s or 10m"),
+        (["lab", "--replies", "shout"], "shout"),
+        (["lab", "--every", "0"], "every"),
+        (["confidence", "--nodes", "1"], "nodes must be at least 2"),
     ],
 )
 def test_what_cannot_be_asked_is_said_in_a_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import msgspec
@@ -27,8 +28,9 @@ def out(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_labs_that_are_done_are_drawn_and_not_run_again(out: Path) -> None:
+def test_labs_that_are_done_are_drawn_and_not_run_again(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["validate", "density", "--every", "1,8", "--seeds", "7", "-o", str(out), "--json"]
+    monkeypatch.setattr(sys, "argv", ["montra", *arguments])
     ran = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert ran.exit_code == 0
     document = json.loads(ran.stdout)
@@ -41,8 +43,8 @@ def test_labs_that_are_done_are_drawn_and_not_run_again(out: Path) -> None:
     ]
     assert document["curve"][2]["capture"]["hits"] == 19
     assert document["seeds"] == [7]
-    assert document["clients"] == {"libtorrent": ["2.1.1"]}
-    assert document["command"].startswith("montra validate density --every 1,8 --replies least,paper --seeds 7")
+    assert document["clients"] == {"libtorrent": "2.1.1"}
+    assert document["command"] == "montra validate density --every 1,8 --seeds 7 --json"
     assert "montra" in document
     assert json.loads((out / "density.json").read_text()) == document
     for name in ("density.svg", "density-delay.svg"):
@@ -70,13 +72,26 @@ def test_the_table_for_people(out: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [(["--every", "65"], "every must be at most 64"), (["--replies", "shout"], "shout")]
+    ("arguments", "said"),
+    [
+        (["--every", "65"], "every must be at most 64"),
+        (["--replies", "shout"], "shout"),
+        (["--churn", "often"], "often"),
+        (["--nodes", "1"], "nodes must be at least 2"),
+    ],
 )
 def test_what_no_fleet_can_do_is_refused_before_anything_runs(arguments: list[str], said: str, tmp_path: Path) -> None:
     ran = CliRunner().invoke(main, ["validate", "density", *arguments, "-o", str(tmp_path / "new")])
     assert ran.exit_code == 2
     assert said in ran.stderr
     assert not (tmp_path / "new").exists()
+
+
+def test_a_file_that_is_no_lab_is_named(out: Path) -> None:
+    (out / "labs" / "least-8-7-128-240-100.json").write_text("{")
+    ran = CliRunner().invoke(main, ["validate", "density", "--every", "8", "--seeds", "7", "-o", str(out)])
+    assert ran.exit_code == 1
+    assert "least-8-7-128-240-100.json: Input data was truncated; remove it to run this lab again" in ran.stderr
 
 
 @pytest.mark.parametrize("every", ["0", "1,", "two", "1,-2"])

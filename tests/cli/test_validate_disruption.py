@@ -14,6 +14,7 @@ pytest.importorskip("libtorrent")
         (["--clients", "azureus"], "client 'azureus' is none of libtorrent, transmission, aria2, rtorrent, webtorrent"),
         (["--policies", "polite"], "policy 'polite' is none of paper, far-id, own-id, error, discard, once, behind,"),
         (["--nodes", "8"], "8 is not in the range"),
+        (["--clients", ""], "client '' is none of libtorrent"),
     ],
 )
 def test_names_and_numbers_that_are_wrong(words: list[str], line: str) -> None:

@@ -123,18 +123,18 @@ def test_thirty_two_thousand_monitors_on_sixteen_groups_stay_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("addresses", "low", "high", "says"),
+    ("addresses", "right", "says"),
     [
-        (["10.0.0.0/20"], 1.0, 1.0, "loses nothing"),
-        (["10.0.0.0/21"], 0.97, 0.99, "97%"),
-        (["10.0.0.0/22"], 0.69, 0.76, "69%"),
-        (["10.0.0.0/24"], 0.22, 0.30, "22%"),
-        (["10.0.0.1"], 0.22, 0.30, "22%"),
+        (["10.0.0.0/20"], 0.87, "16 /24s: observed destinations are right for 87% of lookups or more, inferred ones"),
+        (["10.0.0.0/21"], 0.69, "8 /24s: observed destinations are right for 69% of lookups or more"),
+        (["10.0.0.0/22"], 0.69, "with 16 /24s observed ones are for 87% or more"),
+        (["10.0.0.0/24"], 0.22, "1 /24: observed destinations are right for 22%"),
+        (["10.0.0.1"], 0.22, "inferred ones for 97% or more; with 16 /24s"),
     ],
 )
-def test_describe_says_what_attribution_loses(addresses: list[str], low: float, high: float, says: str) -> None:
+def test_describe_says_what_to_expect_of_destinations(addresses: list[str], right: float, says: str) -> None:
     facts = AddressPlan("10.9.9.9:6881", addresses, "6881-6884").describe()
-    assert (facts["right_low"], facts["right_high"]) == (low, high)
+    assert facts["observed_right"] == right
     assert says in str(facts["note"])
     assert facts["pairs"] == int(facts["ips"]) * 4
     assert facts["ports"] == 4

@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from montra.datagrams import ip_number
 from montra.validation.canaries import canary_truth
 from montra.window.analyze import canaries_of
 from zone_store.run.canaries import CanaryLog, CanaryLookup
+from zone_store.run.folder import RunError
 
 from .worlds import at, attachment, id_of, key_of, monitor_ip, node_ip, write_run
 
@@ -42,6 +46,12 @@ def test_a_run_without_canaries_has_no_such_truth(tmp_path: Path) -> None:
     run = run_with(tmp_path, [], [])
     assert canary_truth(run) is None
     assert canaries_of(run) is None
+
+
+def test_keys_of_another_length_than_the_runs_are_damage(tmp_path: Path) -> None:
+    other = msgspec.structs.replace(canary(10, 0xA5), requester="10" * 8, key="a5" * 8)
+    with pytest.raises(RunError, match=r"canaries.jsonl of .*: a key that has not 20 bytes"):
+        canary_truth(run_with(tmp_path, [other], []))
 
 
 def test_who_answered_is_the_truth(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from montra.datagrams import ip_number
-from montra.lab.events import Event
+from montra.lab.events import FIND_NODE, Event
 from montra.validation.compare import compare
 from montra.validation.comparison import Cause
 from montra.validation.tables import document, rows, text, why_missed
-from montra.validation.truth import FIND_NODE, Truth, TruthLookup, TruthNode
+from montra.validation.truth import Truth, TruthLookup, TruthNode
 from zone_store.captures import Flag, Kind
 from zone_store.run.folder import RunError
 

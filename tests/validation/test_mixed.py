@@ -64,7 +64,7 @@ class World:
             searches=self.searches,
             events=[*ups, *self.events],
             seen=[self.public, self.at_home],
-            ids={ip_number(ip): node_id for ip, node_id in ids.items()},
+            ids={ip_number(ip): node_id for ip, node_id in ids.items() if node_id},
             dropped=0,
             ended=0,
             skipped=1,
@@ -183,6 +183,7 @@ def test_a_lookup_through_a_symmetric_nat_is_the_first_port_at_a_monitor() -> No
 def test_ids_are_the_packets_own() -> None:
     world = World(ids={LT1: b"\x99" * 20})
     assert world.truth().id_conflicts == 1
-    world = World()
-    world.ids = {ARIA: b"\x01" * 20}
-    assert world.truth().silent == 0
+    assert World().truth().silent == 0
+    mixed = World(ids={ARIA: b""}).truth()
+    assert mixed.silent == 1
+    assert {node.client for node in mixed.truth.nodes.values()} == {"libtorrent", "rtorrent"}

@@ -6,6 +6,8 @@ import importlib
 
 import click
 
+from montra.cli.lazy import LazyGroup
+
 VERBS = {
     "confidence": "Are attribution's confidences what they say? A reliability table and plot.",
     "density": "Thin fleets: capture, accuracy and disturbance against the share of targets monitored.",
@@ -17,24 +19,12 @@ VERBS = {
 }
 
 
-class _Verbs(click.Group):
-    """Loads a verb when it is asked for: each needs other optional packages."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = importlib.import_module(f"montra.cli.validate.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(VERBS.items()))
+def _load(verb: str) -> click.Command:
+    command: click.Command = importlib.import_module(f"montra.cli.validate.{verb}").command
+    return command
 
 
-@click.group(cls=_Verbs)
+@click.group(cls=LazyGroup, verbs=VERBS, load=_load)
 def validate() -> None:
     """Measure montra itself: what it captures, where it errs and why, and what it does to the network.
 

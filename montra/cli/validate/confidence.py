@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-import msgspec
-from rich.table import Table
 
-from montra.cli.common import Exit, clear_errors, emit, json_option, require_extra, results, say, tell
-from montra.lab.settings import LabError
-from montra.validation.truth import TruthError
+from montra.cli.common import clear_errors, emit, json_option, results, steps, tell
+from montra.cli.lab_errors import lab_errors, usage_errors
+from montra.cli.made import line, made, save
+from montra.cli.tables import headed
 from montra.window.units import parse_duration
 
 if TYPE_CHECKING:
@@ -37,7 +35,8 @@ _ALL = "all together"
     "--plans",
     default=PLANS,
     show_default=True,
-    help="Labs to run where no run is given: ip or a number of /24s, with sessions for churn; sim: simulates it.",
+    help="Labs to run where no RUN is given: ip (all monitors on one), or 16, 8, 4, 1 /24s; :2m for sessions of two "
+    "minutes on average; sim: before it for a simulated network.",
 )
 @click.option("--nodes", default=128, show_default=True, help="libtorrent nodes of each lab.")
 @click.option("--lookups", default=600, show_default=True, help="Lookups that only search, in each lab.")
@@ -66,79 +65,66 @@ def command(
 ) -> None:
     """Compare the confidence of inferred destinations with the share of them that is right.
 
-    With runs and the truth of their labs: of those, which are attributed anew. Without: of labs run now, one for each
-    address plan, a minute or two each, or of simulated windows. The result is a table for each and for all together,
-    and a plot.
+    Judged are the runs given, which are attributed anew, each with the truth of its lab. Without any, labs are run for
+    it, or simulated networks: one for each of --plans, a minute or two each. The result is a table for each and for all
+    together, and a plot of these.
     """
     if len(runs) != len(truths):
         raise click.UsageError(f"{len(runs)} runs and {len(truths)} truths; each run needs one")
-    begin = time.monotonic()
-
-    def step(text: str) -> None:
-        say(f"[dim]{time.monotonic() - begin:6.1f} s[/]  {text}")
-
-    try:
-        from montra.cli.lab_plans import made, run_trial
+    step = steps()
+    with lab_errors("lab,analysis"):
+        from montra.cli.lab_plans import lab_of, libtorrents, run_trial
         from montra.cli.simulated_plans import run_simulated_plan
         from montra.validation.judge import judge
         from montra.validation.reliability import claims_of, reliability
         from montra.validation.truth import load_truth
         from montra.window.analyze import attribute_run
 
+        with usage_errors():
+            wanted = [] if runs else _plans(plans)
+            labs = []
+            for one, word in enumerate(wanted, seed):
+                folder = _folder(out, word, one)
+                labs.append(lab_of(word.plan, folder, nodes=nodes, lookups=lookups, announces=announces, seed=one))
         claims: dict[str, list[Claim]] = {}
-        pairs = list(zip(runs, truths, strict=True))
-        seeds = [seed + i for i, _ in enumerate([] if runs else _plans(plans))]
-        for run, truth in pairs:
+        heard = list(truths)
+        for run, truth in zip(runs, truths, strict=True):
             attribute_run(run)
             claims[run.name] = claims_of(judge(run, load_truth(truth)), run.name)
-        for word, one in zip([] if runs else _plans(plans), seeds, strict=True):
-            plan, simulated = word
-            name = f"{plan.name}{', simulated' if simulated else ''}, seed {one}"
+        for word, lab in zip(wanted, labs, strict=True):
+            name = f"{word.plan.name}{', simulated' if word.simulated else ''}, seed {lab.seed}"
             step(name)
-            folder = out / f"{'sim-' if simulated else ''}{plan.slug}-{one}"
-            if simulated:
-                window = run_simulated_plan(plan, folder, lookups=lookups + announces, seed=one)
+            folder = _folder(out, word, lab.seed)
+            if word.simulated:
+                window = run_simulated_plan(word.plan, folder, lookups=lookups + announces, seed=lab.seed)
                 judged = judge(window.run, window.truth, since_ns=window.since_ns)
             else:
-                trial = run_trial(
-                    plan,
-                    folder,
-                    nodes=nodes,
-                    lookups=lookups,
-                    announces=announces,
-                    seed=one,
-                    overrides={},
-                    say_step=step,
-                )
-                pairs.append((trial.run, trial.truth))
+                trial = run_trial(word.plan, lab, folder, {}, step)
+                heard.append(trial.truth)
                 judged = judge(trial.run, load_truth(trial.truth), since_ns=trial.since_ns)
             claims[name] = claims_of(judged, name)
         found = {name: reliability(of) for name, of in claims.items()}
         found[_ALL] = reliability([claim for of in claims.values() for claim in of])
-        words = ["confidence", *(run.name for run in runs)]
-        if not runs:
-            words += [f"--plans={plans}", f"--nodes={nodes}", f"--lookups={lookups}", f"--announces={announces}"]
-            words += [f"--seed={seed}"]
-        value = {
-            **made(words, seeds, [truth for _, truth in pairs]),
-            "reliability": msgspec.json.decode(msgspec.json.encode(found)),
-        }
         out.mkdir(parents=True, exist_ok=True)
-        (out / "confidence.json").write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2))
+        told = made([lab.seed for lab in labs], libtorrents(heard))
+        value = save(out / "confidence.json", {**told, "reliability": found})
         (out / "confidence.svg").write_text(_plot(found[_ALL]), encoding="utf-8")
-    except ImportError as error:
-        raise require_extra(error, "lab,analysis") from error
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    except (LabError, TruthError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        raise SystemExit(int(Exit.INTERRUPTED)) from None
     emit(as_json, value, lambda: _show(found, value, out))
 
 
-def _plans(text: str) -> list[tuple[Plan, bool]]:
-    """Return the plans of "ip,4,16:2m,sim:ip", and which are simulated; raises ValueError for what is none."""
+class _Word(NamedTuple):
+    """What a word of --plans asks for."""
+
+    plan: Plan
+    simulated: bool
+
+
+def _folder(out: Path, word: _Word, seed: int) -> Path:
+    return out / f"{'sim-' if word.simulated else ''}{word.plan.slug}-{seed}"
+
+
+def _plans(text: str) -> list[_Word]:
+    """Return the plans of "ip,4,16:2m,sim:ip"; raises ValueError for what is none."""
     from montra.cli.lab_plans import SUBNETS, Plan
 
     found = []
@@ -148,7 +134,7 @@ def _plans(text: str) -> list[tuple[Plan, bool]]:
         known = {"ip": 0} | {str(number): number for number in SUBNETS}
         if addresses not in known:
             raise ValueError(f"{word!r} is no address plan; write {', '.join(known)}, with :2m for sessions of 2 min")
-        found.append((Plan(known[addresses], parse_duration(session) if session else 0.0), simulated))
+        found.append(_Word(Plan(known[addresses], parse_duration(session) if session else 0.0), simulated))
     return found
 
 
@@ -156,14 +142,10 @@ def _show(found: dict[str, Reliability], value: dict[str, Any], out: Path) -> No
     from montra.validation.reliability import summary, table
 
     for name, of in found.items():
-        header, *lines = table(of)
-        shown = Table(*header, box=None, pad_edge=False, title=name, title_justify="left")
-        for line in lines:
-            shown.add_row(*line)
-        results.print(shown)
+        results.print(headed(table(of), title=name))
         tell(summary(of))
         results.print()
-    tell(f"seeds {value['seeds']}; {value['clients']}; montra {value['montra']}; wrote {out}/confidence.json and .svg")
+    tell(f"{line(value)}. Wrote {out / 'confidence.json'} and .svg")
 
 
 def _plot(found: Reliability) -> str:

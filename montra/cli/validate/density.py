@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import shlex
 import shutil
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,8 +12,10 @@ from typing import Any
 import click
 import msgspec
 
-from montra import __version__
-from montra.cli.common import Exit, clear_errors, emit, json_option, require_extra, say, tell
+from montra.cli.common import Exit, clear_errors, emit, json_option, steps, tell
+from montra.cli.lab_errors import lab_errors, usage_errors
+from montra.cli.made import line, made, save
+from montra.cli.options import NumbersType
 from montra.lab.settings import ChurnSettings, LabError, LabSettings, WorkloadSettings
 from montra.monitors.settings import FleetSettings
 from montra.overlays import base as overlays
@@ -29,12 +28,11 @@ from montra.validation.density import (
     as_csv,
     curve,
     disturbance,
-    lines,
     point,
+    table,
 )
-from montra.validation.truth import TruthError
-from montra.window import provenance
-from montra.window.units import format_duration, parse_duration
+from montra.validation.tables import aligned
+from montra.window.units import parse_duration
 
 Step = Callable[[str], None]
 
@@ -48,25 +46,17 @@ STATIC_S, CHURN_S = 15.0, 40.0
 SIMULATED_S = 3600.0
 
 
-class _Numbers(click.ParamType[tuple[int, ...]]):
-    """Whole numbers from 1 on: "1,2,4"."""
-
-    name = "n,n,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = [part.strip() for part in str(value).split(",")]
-        if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-            self.fail(f"{value!r} is no list of whole numbers; write it as 1,2,4", param, ctx)
-        return tuple(dict.fromkeys(map(int, parts)))
-
-
 @click.command(epilog="Example: montra validate density --every 1,8 --replies least --seeds 1,2,3")
-@click.option("--every", type=_Numbers(), default="1,2,3,4,6,8", show_default=True, help="Densities to try.")
+@click.option(
+    "--every",
+    type=NumbersType(),
+    default="1,2,3,4,6,8",
+    show_default=True,
+    help="Densities to try: a monitor for each group of so many.",
+)
 @click.option("--replies", default="least,paper", show_default=True, help="Reply modes to try; none: no monitors.")
 @click.option(
-    "--seeds", type=_Numbers(), default="1", show_default=True, help="Each a network and workload of its own."
+    "--seeds", type=NumbersType(), default="1", show_default=True, help="Each a network and workload of its own."
 )
 @click.option("--nodes", default=128, show_default=True, help="libtorrent nodes, three quarters of them in the zone.")
 @click.option("--lookups", default=240, show_default=True, help="Lookups that only search, in each lab.")
@@ -114,18 +104,17 @@ def command(
     A lab takes about 40 s. Each is kept as a small file in the folder: run again, the command goes on
     where it was ended, and draws all that is there in one table and figure.
     """
-    begin = time.monotonic()
-
-    def step(text: str) -> None:
-        say(f"[dim]{time.monotonic() - begin:6.1f} s[/]  {text}")
-
-    modes = [mode.strip() for mode in replies.split(",")]
-    try:
+    step = steps()
+    modes = list(dict.fromkeys(mode.strip() for mode in replies.split(",")))
+    with usage_errors():
+        session_s = parse_duration(churn) if churn else 0.0
         for mode, density in product(modes, every):
             overlays.load(OVERLAY).reply_table(SILENT if mode == NONE else mode, {})
             FleetSettings(every=density)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        labs = {  # all of them, so that what cannot be is said before the first begins
+            (mode, seed): _settings(out, mode, seed, nodes, lookups, announces, session_s)
+            for mode, seed in product({NONE, *modes}, seeds)
+        }
     if simulate is None:
         wanted = [(NONE, 1, seed) for seed in seeds]
         wanted += [one for one in product(modes, every, seeds) if one[0] != NONE]
@@ -134,69 +123,61 @@ def command(
         wanted = list(product([SIMULATED], every, seeds))
         network = f"{simulate}bits"
     points = []
-    try:
+    with lab_errors("lab,analysis"):
         for number, (mode, density, seed) in enumerate(wanted, 1):
             file = out / "labs" / f"{mode}-{density}-{seed}-{network}.json"
             if not file.exists():
                 step(f"{number} of {len(wanted)}: replies {mode}, every {density}, seed {seed}")
                 work = out / f"lab-{mode}-{density}-{seed}"
+                shutil.rmtree(work, ignore_errors=True)  # of a lab that was cut off
                 if simulate is None:
-                    settings = _settings(work, mode, seed, nodes, lookups, announces, churn)
-                    found = _lab(settings, mode, density, work, step)
+                    found = _lab(
+                        msgspec.structs.replace(labs[mode, seed], out=str(work / "lab")), mode, density, work, step
+                    )
                 else:
                     found = _simulated(simulate, density, seed, work, step)
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(msgspec.json.encode(found))
                 if not keep:
                     shutil.rmtree(work)
-            points.append(msgspec.json.decode(file.read_bytes(), type=Point))
+            points.append(_read(file))
         rows = curve(points)
-        made = {
-            "command": "montra validate density "
-            + shlex.join(["--every", ",".join(map(str, every)), "--replies", replies])
-            + f" --seeds {','.join(map(str, seeds))} --nodes {nodes} --lookups {lookups} --announces {announces}"
-            + (f" --churn {churn}" if churn else "")
-            + (f" --simulate {simulate}" if simulate else ""),
-            "seeds": list(seeds),
-            "montra": __version__,
-            "git": provenance.git_describe(),
-            "versions": provenance.versions(),
-            "clients": {"libtorrent": sorted({one.disturbance.libtorrent for one in points} - {""})},
-        }
-        written = _write(out, rows, points, made)
-    except ImportError as error:
-        raise require_extra(error, "lab,analysis") from error
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    except (LabError, TruthError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        raise SystemExit(int(Exit.INTERRUPTED)) from None
+        libtorrents = {one.disturbance.libtorrent for one in points} - {""}
+        told = made(seeds, {"libtorrent": ", ".join(sorted(libtorrents))} if libtorrents else {})
+        document, written = _write(out, rows, points, told)
 
     def text() -> None:
-        for line in lines(rows):
-            tell(line.replace("[", r"\["))
-        tell(f"{format_duration(time.monotonic() - begin)} in all; seeds {seeds}; {made['clients']}")
-        tell("Wrote " + ", ".join(map(str, written)))
+        for row in aligned(table(rows)):
+            click.echo(row)
+        tell(f"{line(told)}. Wrote {', '.join(map(str, written))}")
 
-    emit(as_json, _document(rows, points, made), text)
+    emit(as_json, document, text)
 
 
-def _settings(work: Path, mode: str, seed: int, nodes: int, lookups: int, announces: int, churn: str) -> LabSettings:
-    shutil.rmtree(work, ignore_errors=True)  # of a lab that was cut off
+def _read(file: Path) -> Point:
+    """Return a lab that is done; raises LabError for a file that is none."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Point)
+    except msgspec.MsgspecError as error:
+        raise LabError(f"{file}: {error}; remove it to run this lab again") from error
+
+
+def _settings(
+    out: Path, mode: str, seed: int, nodes: int, lookups: int, announces: int, session_s: float
+) -> LabSettings:
     return LabSettings(
-        out=str(work / "lab"),
+        out=str(out),
         nodes=nodes,
         seed=seed,
         workload=WorkloadSettings(
             lookups=lookups,
             announces=announces,
-            duration_s=CHURN_S if churn else STATIC_S,
-            info_hashes=lookups + announces,
+            duration_s=CHURN_S if session_s else STATIC_S,
+            info_hashes=max(1, lookups + announces),
             zipf=0.3,  # lookups of one key share their fate: the more keys the better
-            drain_s=SILENT_DRAIN_S if mode == SILENT or churn else DRAIN_S,  # who left is as silent
+            drain_s=SILENT_DRAIN_S if mode == SILENT or session_s else DRAIN_S,  # who left is as silent
         ),
-        churn=ChurnSettings(mean_session_s=parse_duration(churn) if churn else 0.0),
+        churn=ChurnSettings(mean_session_s=session_s),
     )
 
 
@@ -230,31 +211,23 @@ def _simulated(bits: int, every: int, seed: int, work: Path, step: Step) -> Poin
     from montra.simulator.experiment import ZoneTask, simulate_zone
     from zone_store.run.reader import RunReader
 
-    shutil.rmtree(work, ignore_errors=True)
     task = ZoneTask(bits=bits, duration_s=SIMULATED_S, seed=seed, runs=work, instrument={"monitors.every": every})
     comparison = simulate_zone(task, step).comparison
     with RunReader(work / comparison.run) as reader:
         return point(SIMULATED, every, seed, comparison, reader.attachments(), Disturbance())
 
 
-def _document(rows: Sequence[Row], points: Sequence[Point], made: dict[str, Any]) -> dict[str, Any]:
-    text = msgspec.json.encode({**made, "curve": [asdict(row) for row in rows], "labs": points})
-    document: dict[str, Any] = msgspec.json.decode(text)  # what is not known is null in it
-    return document
-
-
-def _write(out: Path, rows: Sequence[Row], points: Sequence[Point], made: dict[str, Any]) -> list[Path]:
-    """Write the curve as JSON, CSV and figures; returns the files."""
-    files = {
-        "density.json": msgspec.json.format(msgspec.json.encode(_document(rows, points, made)), indent=2).decode(),
-        "density.csv": as_csv(rows),
-        "density.svg": _shares_figure(rows),
-    }
+def _write(
+    out: Path, rows: Sequence[Row], points: Sequence[Point], told: dict[str, Any]
+) -> tuple[dict[str, Any], list[Path]]:
+    """Write the curve as JSON, CSV and figures; returns the JSON's content and the files."""
+    document = save(out / "density.json", {**told, "curve": rows, "labs": points})
+    files = {"density.csv": as_csv(rows), "density.svg": _shares_figure(rows)}
     if any(row.announced.hits for row in rows):
         files["density-delay.svg"] = _delay_figure(rows)
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
-    return [out / name for name in files]
+    return document, [out / name for name in ("density.json", *files)]
 
 
 def _shares_figure(rows: Sequence[Row]) -> str:

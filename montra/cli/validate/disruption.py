@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
-from rich.table import Table
 
-from montra import __version__
-from montra.cli.common import Exit, RefusedError, clear_errors, emit, json_option, require_extra, results, say, tell
-from montra.lab.settings import LabError
+from montra.cli.common import RefusedError, clear_errors, emit, json_option, steps, tell
+from montra.cli.lab_errors import lab_errors, orderly_end
+from montra.cli.made import line, made, save
+from montra.validation.tables import aligned
 from montra.window import shipped
 
 if TYPE_CHECKING:
@@ -28,15 +25,36 @@ CLIENTS = "libtorrent,transmission,aria2,rtorrent,webtorrent"
 POLICIES = "paper,far-id,own-id,error,discard,once,behind,least"
 NAME = "disruption"
 
+#: Seconds from crawl to crawl: long beside a search, short enough for several in a run.
+CRAWL_PAUSE_S = 40.0
+
 
 @click.command(epilog="Example: montra validate disruption --clients libtorrent --policies paper,least")
 @click.option("--clients", default=CLIENTS, show_default=True, help="Clients under test.")
 @click.option("--policies", default=POLICIES, show_default=True, help="Modes of [replies], beside no monitors.")
 @click.option("--trials", default=8, show_default=True, type=click.IntRange(1), help="Searches of each client.")
 @click.option("--nodes", default=64, show_default=True, type=click.IntRange(16, 1000), help="libtorrent nodes.")
-@click.option("--every", default=1, show_default=True, type=click.IntRange(1, 8), help="A monitor for each n-th node.")
-@click.option("--gap", default=4.0, show_default=True, help="Seconds between the searches of a client.")
-@click.option("--patience", default=90.0, show_default=True, help="Seconds that the last search may take to announce.")
+@click.option(
+    "--every",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 8),
+    help="A monitor for one of each group of so many neighbours.",
+)
+@click.option(
+    "--gap",
+    default=4.0,
+    show_default=True,
+    type=click.FloatRange(0, 600),
+    help="Seconds between the searches of a client.",
+)
+@click.option(
+    "--patience",
+    default=90.0,
+    show_default=True,
+    type=click.FloatRange(0, 3600),
+    help="Seconds that the last search may take to announce.",
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of the network and the keys.")
 @click.option(
     "-o",
@@ -68,24 +86,21 @@ def command(
     machine. The default run takes about half an hour.
     """
     begin = time.monotonic()
-
-    def step(text: str) -> None:
-        say(f"[dim]{time.monotonic() - begin:6.1f} s[/]  {text}")
-
-    try:
+    step = steps()
+    with lab_errors("lab,analysis"), orderly_end():
         from montra.validation.disruption.report import as_csv
         from montra.validation.disruption.scene import KINDS, Setting, play, wanted_of
         from montra.validation.disruption.summary import NONE, rows
 
         names = _chosen(clients, list(KINDS), "client")
         chosen = _chosen(policies, POLICIES.split(","), "policy")
-        lacks = [line for name in names if (line := KINDS[name].missing())]
+        lacks = [lack for name in names if (lack := KINDS[name].missing())]
         lacks += [] if os.geteuid() == 0 else ["root is needed, to make a network namespace"]
         if lacks:
             raise RefusedError(lacks)
         if out.exists():
             raise click.ClickException(f"{out} is there already; choose a new folder")
-        versions = {name: KINDS[name].release() for name in ["libtorrent", *names]}
+        clients_used = {name: KINDS[name].release() for name in dict.fromkeys(["libtorrent", *names])}
         setting = Setting(names, nodes, trials, seed, gap, patience, out.resolve(), _config(every, seed))
         outcomes: dict[str, Outcome] = {}
         for policy in (NONE, *chosen):
@@ -94,34 +109,29 @@ def command(
         table = rows(found, {name: wanted_of(name) for name in names})
         (out / f"{NAME}.csv").write_text(as_csv(table))
         (out / f"{NAME}.svg").write_text(_plot(table))
-    except ImportError as error:
-        raise require_extra(error, "lab,analysis") from error
-    except LabError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        raise SystemExit(int(Exit.INTERRUPTED)) from None
-    value = {
-        "command": ["montra", *sys.argv[1:]],
-        "seed": seed,
-        "versions": {"montra": __version__, **versions},
-        "nodes": nodes,
-        "every": every,
-        "trials": trials,
-        "dropped_by_witness": sum(one.dropped for one in outcomes.values()),
-        "monitors": {policy: one.visible for policy, one in outcomes.items()},
-        "rows": [asdict(row) for row in table],
-        "strays": {policy: asdict(one.strays) for policy, one in outcomes.items() if policy != NONE},
-        "seconds": round(time.monotonic() - begin, 1),
-    }
-    (out / f"{NAME}.json").write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    dropped = sum(one.dropped for one in outcomes.values())
+    value = save(
+        out / f"{NAME}.json",
+        {
+            **made(seed, clients_used),
+            "nodes": nodes,
+            "every": every,
+            "trials": trials,
+            "dropped_by_witness": dropped,
+            "monitors": {policy: one.visible for policy, one in outcomes.items()},
+            "rows": table,
+            "strays": {policy: one.strays for policy, one in outcomes.items() if policy != NONE},
+            "seconds": round(time.monotonic() - begin, 1),
+        },
+    )
     emit(as_json, value, lambda: _show(value, table, outcomes, out))
-    if value["dropped_by_witness"]:
+    if dropped:
         raise click.ClickException("the witness missed packets: the figures are not those of all that was sent")
 
 
 def _chosen(text: str, known: Sequence[str], what: str) -> list[str]:
-    """Return the names in a list with commas; raises click.UsageError for unknown ones."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    """Return the names in a list with commas, each once; raises click.UsageError for unknown ones."""
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     for name in names:
         if name not in known:
             raise click.UsageError(f"{what} {name!r} is none of {', '.join(known)}")
@@ -129,13 +139,18 @@ def _chosen(text: str, known: Sequence[str], what: str) -> list[str]:
 
 
 def _config(every: int, seed: int) -> dict[str, Any]:
-    """Return the window's configuration, without bootstrap, zone and replies."""
+    """Return the window's configuration, without bootstrap, zone and replies.
+
+    Crawls begin much rarer than a lab's: clients that ignore BEP 43 list whoever asks them, the crawler too, and wait
+    for it once after each crawl. Windows on the Internet crawl every five minutes.
+    """
     from montra.validation.disruption.scene import CRAWLER, MONITORS
 
     config = tomllib.loads(shipped.text("lab"))
     config |= {"seed": seed, "duration": "1h"}
     config["addresses"] |= {"crawler": CRAWLER, "monitors": [MONITORS]}
     config["monitors"]["every"] = every
+    config["crawl"]["pause_s"] = CRAWL_PAUSE_S
     config.pop("canaries", None)
     return config
 
@@ -145,18 +160,11 @@ def _show(value: dict[str, Any], table: Sequence[Row], outcomes: dict[str, Outco
     from montra.validation.disruption.summary import NONE
 
     monitored = {policy: one.strays for policy, one in outcomes.items() if policy != NONE}
-    for lines in (report.delays(table), report.efforts(table), report.stray_table(monitored)):
-        grid = Table(box=None, pad_edge=False)
-        for name in lines[0]:
-            grid.add_column(name, no_wrap=True)
-        for line in lines[1:]:
-            grid.add_row(*line)
-        results.print(grid)
-        results.print()
+    for shown in (report.delays(table), report.efforts(table), report.stray_table(monitored)):
+        click.echo("\n".join(aligned(shown)) + "\n")
     for note in report.NOTES:
         tell(note)
-    versions = "; ".join(value["versions"].values())
-    tell(f"seed {value['seed']}; montra {versions}; {value['seconds']:.0f} s; wrote {out}/{NAME}.json, .csv, .svg")
+    tell(f"{line(value)}. Wrote {out / NAME}.json, .csv and .svg in {value['seconds']:.0f} s")
 
 
 def _plot(table: Sequence[Row]) -> str:

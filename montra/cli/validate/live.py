@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,11 @@ import click
 import msgspec
 from rich.table import Table
 
-from montra.cli.common import Exit, clear_errors, emit, json_option, require_extra, results, run_argument, say, tell
-from montra.cli.made import line, made
-from montra.cli.tables import grid, misses_table
+from montra.cli.common import clear_errors, emit, json_option, results, run_argument, steps, tell
+from montra.cli.lab_errors import lab_errors, usage_errors
+from montra.cli.made import line, made, save
+from montra.cli.options import DurationType
+from montra.cli.tables import grid, headed, misses_table
 from montra.datagrams import ip_text
 from montra.lab.instrument_log import (
     InstrumentLog,
@@ -24,7 +27,6 @@ from montra.lab.instrument_log import (
     on_loopback,
     write_log,
 )
-from montra.lab.settings import LabError
 from montra.validation.canaries import source_truth
 from montra.validation.compare import compare
 from montra.validation.comparison import Comparison
@@ -33,7 +35,6 @@ from montra.validation.tables import VALIDATION, built, rows, why_missed
 from montra.window.analyze import lookups_from, own_ips
 from montra.window.build import resolve
 from montra.window.config import split_endpoint
-from montra.window.units import parse_duration
 from zone_store.run.folder import RunError, read_manifest
 from zone_store.run.join import shards_of
 from zone_store.run.reader import RunReader
@@ -52,9 +53,17 @@ POLL_S = 1.0
 @click.option("--destination", "destinations", multiple=True, help="ip:port of an instrumented destination.")
 @click.option("--bootstrap", multiple=True, help="host:port of a node to begin at [those of the run].")
 @click.option("--lookups", default=120, show_default=True, help="Lookups of all sources together.")
-@click.option("--settle", default="60s", show_default=True, help="Time for network and crawler to get to know them.")
-@click.option("--duration", default="2m", show_default=True, help="Time in which the lookups are made.")
-@click.option("--drain", default="20s", show_default=True, help="Time to listen after them.")
+@click.option(
+    "--settle",
+    default="60s",
+    show_default=True,
+    type=DurationType(),
+    help="Time for network and crawler to get to know them.",
+)
+@click.option(
+    "--duration", default="2m", show_default=True, type=DurationType(), help="Time in which the lookups are made."
+)
+@click.option("--drain", default="20s", show_default=True, type=DurationType(), help="Time to listen after them.")
 @click.option("--seed", default=1, show_default=True, help="Seed of IDs, keys and times.")
 @click.option(
     "-o", "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for what they note [RUN-live-TIME]."
@@ -68,9 +77,9 @@ def command(
     destinations: tuple[str, ...],
     bootstrap: tuple[str, ...],
     lookups: int,
-    settle: str,
-    duration: str,
-    drain: str,
+    settle: float,
+    duration: float,
+    drain: float,
     seed: int,
     out: Path | None,
     again: bool,
@@ -90,30 +99,18 @@ def command(
     fits a 6-bit zone at one address in eight. A window of several processes is waited for until it is sealed.
     """
     out = out or run.parent / f"{run.name}-live-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    begin = time.monotonic()
-
-    def step(text: str) -> None:
-        say(f"[dim]{time.monotonic() - begin:6.1f} s[/]  {text}")
-
-    try:
+    step = steps()
+    with lab_errors("lab"):
         if again:
             log = load_log(out)
         else:
-            log = _run(_settings(run, sources, destinations, bootstrap, lookups, settle, duration, drain, seed), step)
+            with usage_errors():
+                settings = _settings(run, sources, destinations, bootstrap, lookups, settle, duration, drain, seed)
+            log = _run(settings, step)
             write_log(out, log)
         _wait_until_stored(run, log, step)
         comparison, found = _judge(run, log)
-    except ImportError as error:
-        raise require_extra(error, "lab") from error
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    except LabError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        raise SystemExit(int(Exit.INTERRUPTED)) from None
-    content = msgspec.json.encode(_document(out, comparison, found, log))
-    (run / VALIDATION).write_bytes(msgspec.json.format(content, indent=2))
-    document = msgspec.json.decode(content)
+    document = save(run / VALIDATION, _document(out, comparison, found, log))
 
     def text() -> None:
         results.print(grid(rows(comparison)))
@@ -132,9 +129,9 @@ def _settings(
     destinations: tuple[str, ...],
     bootstrap: tuple[str, ...],
     lookups: int,
-    settle: str,
-    duration: str,
-    drain: str,
+    settle: float,
+    duration: float,
+    drain: float,
     seed: int,
 ) -> InstrumentSettings:
     """Return what the instruments are to do; raises ValueError, RunError for a run that is over, or is none."""
@@ -160,20 +157,20 @@ def _settings(
         destinations=answering,
         seed=seed,
         lookups=lookups,
-        settle_s=parse_duration(settle),
-        duration_s=parse_duration(duration),
-        drain_s=parse_duration(drain),
+        settle_s=settle,
+        duration_s=duration,
+        drain_s=drain,
     )
 
 
-def _run(settings: InstrumentSettings, step: Any) -> InstrumentLog:
+def _run(settings: InstrumentSettings, step: Callable[[str], None]) -> InstrumentLog:
     # only now, because libtorrent is an optional dependency
     from montra.lab.instruments import Instruments
 
     return Instruments(settings).run(step)
 
 
-def _wait_until_stored(run: Path, log: InstrumentLog, step: Any) -> None:
+def _wait_until_stored(run: Path, log: InstrumentLog, step: Callable[[str], None]) -> None:
     """Wait until what was captured of the instruments can be read."""
     if read_manifest(run).sealed:
         return
@@ -217,9 +214,8 @@ def _document(out: Path, comparison: Comparison, found: Destinations, log: Instr
 
 
 def _destinations_table(found: Destinations) -> Table:
-    table = Table("Sent to instrumented destinations", "Captured by their own monitor", "By any monitor", box=None)
-    for scope in found.scopes:
-        table.add_row(f"which is {scope.name}", str(scope.own), str(scope.by_any))
+    header = ("Sent to instrumented destinations", "Captured by their own monitor", "By any monitor")
+    table = headed([header, *((f"which is {one.name}", str(one.own), str(one.by_any)) for one in found.scopes)])
     table.caption = (
         f"{found.attached} of {found.nodes} destinations had a monitor; {found.messages} lookups heard of; left out: "
         + (", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.excluded.items()) or "none")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import sys
 import time
 import tomllib
 from collections.abc import Callable
@@ -14,23 +13,23 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
-from montra import __version__
-from montra.cli.common import Exit, RefusedError, clear_errors, emit, json_option, require_extra, say, tell
+from montra.cli.common import RefusedError, clear_errors, emit, json_option, steps, tell
+from montra.cli.lab_errors import lab_errors, orderly_end, usage_errors
+from montra.cli.made import line, made, save
+from montra.cli.options import DurationType, ShareType
 from montra.lab.mixed.monitoring import Monitoring
 from montra.lab.mixed.needs import missing, releases
 from montra.lab.mixed.network import ZONE, MixedNetwork, Record, mixed_network
 from montra.lab.mixed.settings import MixedSettings, Weather
-from montra.lab.settings import LabError
+from montra.overlays import base as overlays
 from montra.validation.compare import compare
 from montra.validation.comparison import Comparison
 from montra.validation.judge import judge
 from montra.validation.mixed import cross_check, losses, mixed_truth
-from montra.validation.tables import document, rows, why_missed
-from montra.validation.truth import TruthError
+from montra.validation.tables import aligned, built, rows, why_missed
 from montra.validation.wilson import Proportion
 from montra.window import shipped
 from montra.window.analyze import attribute_run
-from montra.window.units import parse_duration
 
 #: Where the window speaks from: addresses that no node has.
 CRAWLER = "10.99.0.1:20880"
@@ -40,40 +39,6 @@ VISIBLE_S = 90.0
 RESULT = "mixed.json"
 
 
-class PercentType(click.ParamType[float]):
-    """A share, such as 1% or 0.01."""
-
-    name = "share"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the share as a fraction of 1; fails with one line for anything else."""
-        if isinstance(value, float):
-            return value
-        text = str(value).strip()
-        try:
-            return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-        except ValueError:
-            self.fail(f"{text!r} is no share such as 1% or 0.01", param, ctx)
-
-
-class DurationType(click.ParamType[float]):
-    """A length of time, such as 50ms, 90s or 10m."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds; fails with one line for anything else."""
-        if isinstance(value, float):
-            return value
-        text = str(value).strip()
-        try:
-            if text.endswith("ms"):
-                return float(text[:-2]) / 1000
-            return parse_duration(text) if text != "0" else 0.0
-        except ValueError:
-            self.fail(f"{text!r} is no length of time such as 50ms, 90s or 10m", param, ctx)
-
-
 @click.command(epilog="Example: montra validate mixed --churn 10m --loss 1% --delay 50ms --duration 20m")
 @click.option("--nodes", default=300, show_default=True, help="Real nodes in all; the rest of them are libtorrent's.")
 @click.option("--aria2", default=10, show_default=True, help="Of them, aria2.")
@@ -81,20 +46,29 @@ class DurationType(click.ParamType[float]):
 @click.option("--rtorrent", default=5, show_default=True, help="Of them, rTorrent.")
 @click.option("--webtorrent", default=10, show_default=True, help="Of them, webtorrent's bittorrent-dht.")
 @click.option("--nat", default=8, show_default=True, help="Of them, behind NATs of four kinds in turn.")
-@click.option("--loss", default="0", type=PercentType(), help="Share of datagrams lost, such as 1%.")
+@click.option("--loss", default="0", type=ShareType(), help="Share of datagrams lost, such as 1%.")
 @click.option("--delay", default="0", type=DurationType(), help="Delay of each datagram, such as 50ms.")
 @click.option("--jitter", default="0", type=DurationType(), help="Evenly spread to both sides of the delay.")
-@click.option("--reorder", default="0", type=PercentType(), help="Share of datagrams that overtake, with no delay.")
-@click.option("--churn", default="0", type=DurationType(), help="Median session of a node, such as 10m.")
-@click.option("--duration", default="90s", show_default=True, type=DurationType(), help="How long lookups begin.")
+@click.option("--reorder", default="0", type=ShareType(), help="Share of datagrams that overtake, with no delay.")
+@click.option(
+    "--churn", default="0", type=DurationType(), help="Median session of a node, such as 10m; nobody leaves without it."
+)
+@click.option("--duration", default="90s", show_default=True, type=DurationType(), help="Time in which lookups begin.")
 @click.option("--lookups", default=200.0, show_default=True, help="Lookups a minute by libtorrent nodes.")
 @click.option("--searches", default=6.0, show_default=True, help="Lookups a minute by each other node.")
 @click.option("--rest", default="25s", show_default=True, type=DurationType(), help="Watched after the last lookup.")
 @click.option("--subnets", default=16, show_default=True, type=click.IntRange(1, 256), help="/24s of monitors.")
-@click.option("--one-ip", is_flag=True, help="All monitors on one address instead.")
-@click.option("--replies", default="", help="What monitors say to strangers, as in `montra monitor`.")
+@click.option("--one-ip", is_flag=True, help="All monitors on one address, told apart by port.")
+@click.option("--replies", default="least", show_default=True, help="Reply mode, as in the configuration.")
 @click.option("--seed", default=1, show_default=True, help="Seed of all choices but the programs' own.")
-@click.option("-o", "--out", default="montra-mixed", show_default=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option(
+    "-o",
+    "--out",
+    default="montra-mixed",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder for results.",
+)
 @json_option
 @clear_errors
 def command(
@@ -129,7 +103,7 @@ def command(
     out of the machine.
     """
     folder = out / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    try:
+    with usage_errors():
         settings = MixedSettings(
             out=folder.resolve(),
             nodes=nodes,
@@ -146,31 +120,22 @@ def command(
             rest_s=rest,
             seed=seed,
         )
-    except LabError as error:
-        raise click.UsageError(str(error)) from error
+        config = _config(subnets, one_ip, replies, seed)
+        overlays.load(config["overlay"]).reply_table(config["replies"]["mode"], {})
     lacks = missing(settings)
     if lacks:
         raise RefusedError(lacks)
     begin = time.monotonic()
-
-    def step(text: str) -> None:
-        say(f"[dim]{time.monotonic() - begin:6.1f} s[/]  {text}")
-
-    try:
-        versions = releases(settings)
-        played = _play(settings, _config(subnets, one_ip, replies, seed), step)
+    step = steps()
+    with lab_errors("lab,analysis"), orderly_end():
+        clients = releases(settings)
+        played = _play(settings, config, step)
         run, record, went_ns = played.run, played.record, played.went_ns
         attribute_run(run)
         mixed = mixed_truth(record, MONITORS, played.until_ns, folder.name)
         comparison = compare(run, mixed.truth, since_ns=went_ns)
         lost = losses(judge(run, mixed.truth, since_ns=went_ns), mixed.arrived)
         checked = cross_check(mixed.truth, settings.out / "lab")
-    except ImportError as error:
-        raise require_extra(error, "lab,analysis") from error
-    except (LabError, TruthError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        raise SystemExit(int(Exit.INTERRUPTED)) from None
     witnesses = {
         "dropped": record.dropped,
         "silent": mixed.silent,
@@ -179,18 +144,18 @@ def command(
         "compared": checked.compared,
         "differ": checked.differ,
     }
-    value = {
-        "command": ["montra", *sys.argv[1:]],
-        "seed": seed,
-        "versions": {"montra": __version__, **versions},
-        "settings": msgspec.to_builtins({**msgspec.structs.asdict(settings), "out": folder.name}),
-        "comparison": msgspec.json.decode(document(comparison)),
-        "lost": dict(lost),
-        "witnesses": witnesses,
-        "link": msgspec.to_builtins(record.link),
-        "seconds": round(time.monotonic() - begin, 1),
-    }
-    (folder / RESULT).write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    value = save(
+        folder / RESULT,
+        {
+            **made(seed, clients),
+            "settings": {**msgspec.structs.asdict(settings), "out": folder.name},
+            "comparison": built(comparison),
+            "lost": lost,
+            "witnesses": witnesses,
+            "link": record.link,
+            "seconds": round(time.monotonic() - begin, 1),
+        },
+    )
     emit(as_json, value, lambda: _show(value, comparison, folder))
     flaw = _flaw(record, comparison)
     if flaw:
@@ -206,8 +171,7 @@ def _config(subnets: int, one_ip: bool, replies: str, seed: int) -> dict[str, An
     ports = "20881-21904" if one_ip else "20881-20884"
     config |= {"zone": ZONE, "seed": seed, "duration": "6h"}
     config["addresses"] |= {"crawler": CRAWLER, "monitors": monitors, "ports": ports}
-    if replies:
-        config["replies"] = {"mode": replies}
+    config["replies"] = {"mode": replies}
     return config
 
 
@@ -266,13 +230,13 @@ def _show(value: dict[str, Any], comparison: Comparison, folder: Path) -> None:
         for one in comparison.groups
     ]
     causes = [row[:-1] for row in why_missed(comparison)]  # what they mean is in the file
-    for grid in ([*rows(comparison), *_notes(value)], groups, causes if len(causes) > 1 else []):
-        # lines as long as they are: folded to a terminal's width, or a pipe's 80, such tables cannot be read
-        widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-        for row in grid:
-            click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-        click.echo()
-    tell(f"{value['seconds']} s in all. Details are in {folder / RESULT}")
+    for grid in (
+        [*rows(comparison), *_notes(value)],
+        groups,
+        causes if len(causes) > 1 else [("Nothing was missed.",)],
+    ):
+        click.echo("\n".join(aligned(grid)) + "\n")
+    tell(f"{line(value)}. Wrote {folder / RESULT} in {value['seconds']:.0f} s")
 
 
 def _short(share: Proportion) -> str:
@@ -283,8 +247,7 @@ def _short(share: Proportion) -> str:
 
 
 def _notes(value: dict[str, Any]) -> list[tuple[str, str]]:
-    witnesses, link = value["witnesses"], value["link"]
-    lost, versions = value["lost"], value["versions"]
+    witnesses, link, lost = value["witnesses"], value["link"], value["lost"]
     notes = [
         (
             "Copies for the destination's monitor lost",
@@ -299,6 +262,4 @@ def _notes(value: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if link:
         notes.append(("Link", ", ".join(f"{count} {name}" for name, count in link.items())))
-    notes.append(("Versions", "; ".join(f"{name}: {release}" for name, release in versions.items())))
-    notes.append(("Seed, command", f"{value['seed']}, {' '.join(value['command'])}"))
     return notes

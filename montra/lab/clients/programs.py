@@ -34,9 +34,12 @@ class _HttpClient(Client):
             connection.sock = self._inside.socket(socket.AF_INET, socket.SOCK_STREAM)
             connection.sock.settimeout(10)
             connection.sock.connect(self._control)
-            connection.request("POST", path, json.dumps(body), headers)
-            response = connection.getresponse()
-            return response, response.read()
+            try:
+                connection.request("POST", path, json.dumps(body), headers)
+                response = connection.getresponse()
+                return response, response.read()
+            except http.client.HTTPException as error:
+                raise ConnectionError(f"{self.program} does not speak HTTP: {error!r}") from error
 
 
 class Aria2(_HttpClient):
@@ -246,4 +249,7 @@ class RTorrent(Client):
             sock.connect(str(self._control))
             sock.sendall(b"%d:%b,%b" % (len(header), header, body))
             answer = b"".join(iter(lambda: sock.recv(65536), b""))
-        return xmlrpc.client.loads(answer[answer.index(b"<?xml") :])[0][0]
+        begin = answer.find(b"<?xml")
+        if begin < 0:
+            raise ConnectionError(f"{self.program} has hung up")
+        return xmlrpc.client.loads(answer[begin:])[0][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def __post_init__(self) -> None:
         _require(0 <= self.loss < 1 and 0 <= self.reorder <= 1, "loss and reorder are probabilities")
+        _require(self.delay_s < math.inf, "the delay must be finite")
         _require(0 <= self.jitter_s <= self.delay_s, "jitter must not be negative or larger than the delay")
         _require(self.reorder == 0 or self.delay_s > 0, "nothing overtakes where there is no delay")
 
@@ -70,7 +72,8 @@ class MixedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             f"{self.nodes} nodes leave {self.libtorrent} for libtorrent, which needs {LEAST_LIBTORRENT}",
         )
         _require(self.duration_s > 0 and self.rest_s >= 0, "durations must be positive")
-        _require(self.lookups_per_minute >= 0 and self.searches_per_minute >= 0, "rates must not be negative")
+        rates = (self.lookups_per_minute, self.searches_per_minute)
+        _require(all(0 <= rate < math.inf for rate in rates), "rates must be finite and not negative")
         _require(self.median_session_s >= 0, "the median session must not be negative")
 
     @property
