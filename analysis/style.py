@@ -52,10 +52,10 @@ _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
 @contextmanager
-def axes(name: str, height: float = 1.0) -> Iterator[tuple[Figure, Axes]]:
-    """Give a figure with one pair of axes in the style; `name` seeds its SVG's IDs, `height` scales the usual one."""
+def axes(name: str, height: float = 1.0, width: float = 1.0) -> Iterator[tuple[Figure, Axes]]:
+    """Give a figure with one pair of axes in the style; `name` seeds its SVG's IDs, the others scale its usual size."""
     with mpl.rc_context(_RC | {"svg.hashsalt": name}):
-        figure = Figure(figsize=(_SIZE[0], _SIZE[1] * height), layout="constrained")
+        figure = Figure(figsize=(_SIZE[0] * width, _SIZE[1] * height), layout="constrained")
         FigureCanvasSVG(figure)
         yield figure, figure.add_subplot()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import tomllib
@@ -27,6 +28,8 @@ NAME = "disruption"
 
 #: Seconds from crawl to crawl: long beside a search, short enough for several in a run.
 CRAWL_PAUSE_S = 40.0
+#: Right end of the figure; what never happened stands there.
+LONGEST_S = 1000.0
 
 
 @click.command(epilog="Example: montra validate disruption --clients libtorrent --policies paper,least")
@@ -169,21 +172,33 @@ def _show(value: dict[str, Any], table: Sequence[Row], outcomes: dict[str, Outco
 
 def _plot(table: Sequence[Row]) -> str:
     """Draw the median first announce of each client under each policy, with its range, on a log scale."""
-    from analysis.style import SERIES, axes, svg
-    from montra.validation.disruption.summary import RESOLUTION_S
+    from analysis.style import MUTED, SERIES, axes, plain_ticks, svg
+    from montra.validation.disruption.summary import NONE, RESOLUTION_S
 
-    shown = [row for row in table if row.trials]
-    with axes(NAME, height=max(1.0, len(shown) / 14)) as (figure, ax):
-        for place, row in enumerate(shown):
-            median, least, most = (
-                min(max(value, RESOLUTION_S), 1e3)
-                for value in (row.first_announce_s.median, row.first_announce_s.least, row.first_announce_s.most)
-            )
-            colour = SERIES[1] if row.displaced else SERIES[0]
-            ax.plot([least, most], [place, place], color=colour)
-            ax.plot([median], [place], color=colour, marker="o", markersize=4, linestyle="")
-        ax.set_yticks(range(len(shown)), [f"{row.client}, {row.policy}" for row in shown], fontsize=7)
-        ax.invert_yaxis()
+    rows = [row for row in table if row.trials]
+    clients = list(dict.fromkeys(row.client for row in rows))
+    with axes(NAME, height=0.08 * (len(rows) + 2 * len(clients)) + 0.2, width=1.5) as (figure, ax):
+        labels: dict[int, str] = {}
+        place = 0
+        for client in clients:
+            ax.text(RESOLUTION_S, place, client, fontweight="bold", verticalalignment="center")
+            for row in (row for row in rows if row.client == client):
+                place += 1
+                labels[place] = "no monitors" if row.policy == NONE else row.policy
+                first = row.first_announce_s
+                median, least, most = (
+                    min(max(value, RESOLUTION_S), LONGEST_S) for value in (first.median, first.least, first.most)
+                )
+                colour = MUTED if row.policy == NONE else SERIES[1 if row.displaced else 0]
+                ax.plot([least, most], [place, place], color=colour)
+                ax.plot([median], [place], color=colour, marker="o", markersize=5, linestyle="")
+                if math.isinf(first.median):
+                    ax.text(LONGEST_S * 0.8, place, "never", ha="right", va="center")
+            place += 2
+        ax.set_yticks(list(labels), list(labels.values()))
+        ax.set_ylim(place - 1, -1)
+        ax.grid(visible=False, axis="y")
         ax.set_xscale("log")
-        ax.set_xlabel("first announce, s after the first query (orange: real nodes left out)")
+        plain_ticks(ax, "x")
+        ax.set_xlabel("first query to first announce, s: median and range (orange: real nodes displaced)")
         return svg(figure)
