@@ -26,6 +26,7 @@ from montra.validation.compare import compare
 from montra.validation.comparison import Comparison
 from montra.validation.judge import judge
 from montra.validation.mixed import cross_check, losses, mixed_truth
+from montra.validation.reliability import Reliability, claims_of, reliability, summary, table
 from montra.validation.tables import aligned, built, rows, why_missed
 from montra.validation.wilson import Proportion
 from montra.window import shipped
@@ -134,7 +135,9 @@ def command(
         attribute_run(run)
         mixed = mixed_truth(record, MONITORS, played.until_ns, folder.name)
         comparison = compare(run, mixed.truth, since_ns=went_ns)
-        lost = losses(judge(run, mixed.truth, since_ns=went_ns), mixed.arrived)
+        judged = judge(run, mixed.truth, since_ns=went_ns)
+        lost = losses(judged, mixed.arrived)
+        calibrated = reliability(claims_of(judged, run.name))
         checked = cross_check(mixed.truth, settings.out / "lab")
     witnesses = {
         "dropped": record.dropped,
@@ -150,13 +153,14 @@ def command(
             **made(seed, clients),
             "settings": {**msgspec.structs.asdict(settings), "out": folder.name},
             "comparison": built(comparison),
+            "reliability": calibrated,
             "lost": lost,
             "witnesses": witnesses,
             "link": record.link,
             "seconds": round(time.monotonic() - begin, 1),
         },
     )
-    emit(as_json, value, lambda: _show(value, comparison, folder))
+    emit(as_json, value, lambda: _show(value, comparison, calibrated, folder))
     flaw = _flaw(record, comparison)
     if flaw:
         raise click.ClickException(flaw)
@@ -223,7 +227,7 @@ def _flaw(record: Record, comparison: Comparison) -> str:
     return comparison.flaw
 
 
-def _show(value: dict[str, Any], comparison: Comparison, folder: Path) -> None:
+def _show(value: dict[str, Any], comparison: Comparison, calibrated: Reliability, folder: Path) -> None:
     groups: list[tuple[str, ...]] = [("By", "", "Captured", "Observed destination", "Inferred destination")]
     groups += [
         (one.by, one.name, _short(one.capture), _short(one.destination), _short(one.inferred))
@@ -234,8 +238,10 @@ def _show(value: dict[str, Any], comparison: Comparison, folder: Path) -> None:
         [*rows(comparison), *_notes(value)],
         groups,
         causes if len(causes) > 1 else [("Nothing was missed.",)],
+        table(calibrated),
     ):
         click.echo("\n".join(aligned(grid)) + "\n")
+    tell(f"confidence {summary(calibrated)}")
     tell(f"{line(value)}. Wrote {folder / RESULT} in {value['seconds']:.0f} s")
 
 
