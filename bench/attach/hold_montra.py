@@ -19,7 +19,8 @@ from bench.attach import place
 from bench.attach.holder import Meter, Options, memory, options
 from crawler.events import Event, NodeFound, OwnView
 from montra.endpoint.clock import AnchoredClock
-from montra.endpoint.driver import Driver, DriverSettings
+from montra.endpoint.driver import Driver
+from montra.endpoint.driving import DriverSettings
 from montra.endpoint.limits import LimitSettings, Rate
 from montra.endpoint.plan import AddressPlan
 from montra.endpoint.sockets import open_sockets

@@ -21,7 +21,8 @@ from crawler.settings import CrawlSettings
 from crawler.zone_crawler import ZoneCrawler
 from montra.datagrams import Datagram, DatagramBatch, ip_number
 from montra.endpoint.clock import AnchoredClock
-from montra.endpoint.driver import Driver, DriverSettings
+from montra.endpoint.driver import Driver
+from montra.endpoint.driving import DriverSettings
 from montra.endpoint.ring import RingSettings
 from montra.endpoint.sockets import open_sockets
 from montra.window.window import Window

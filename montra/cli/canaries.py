@@ -9,7 +9,8 @@ from pathlib import Path
 import gevent
 
 from montra.endpoint.clock import AnchoredClock
-from montra.endpoint.driver import Driver, DriverSettings
+from montra.endpoint.driver import Driver
+from montra.endpoint.driving import DriverSettings
 from montra.endpoint.sockets import Sockets, open_sockets
 from montra.window.build import Parts
 from montra.window.canaries import PREFIX, CanaryMachine, build_canaries, canary_plans

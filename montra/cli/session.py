@@ -27,7 +27,8 @@ from montra.cli.canaries import Canaries, open_canary_sockets
 from montra.cli.crew import Crew
 from montra.endpoint.blocklist import Blocklist, BlocklistError
 from montra.endpoint.clock import AnchoredClock
-from montra.endpoint.driver import Driver, DriverSettings
+from montra.endpoint.driver import Driver
+from montra.endpoint.driving import DriverSettings
 from montra.endpoint.limits import LimitSettings
 from montra.endpoint.sockets import Sockets, open_sockets
 from montra.overlays.base import Overlay

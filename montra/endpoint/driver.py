@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import gevent
 import gevent.event
 
-from montra.datagrams import Counters, Datagram, DatagramBatch
-from montra.endpoint.blocklist import Blocklist
+from montra.datagrams import Counters, Datagram
 from montra.endpoint.clock import AnchoredClock
+from montra.endpoint.driving import DriverSettings, Machine
 from montra.endpoint.intake import open_intake
-from montra.endpoint.limits import Limits, LimitSettings
-from montra.endpoint.outbox import NEVER_NS, Outbox
+from montra.endpoint.limits import Limits
+from montra.endpoint.outbox import NEVER_NS
 from montra.endpoint.outlet import Outlet
 from montra.endpoint.plan import AddressPlan
 from montra.endpoint.sockets import Sockets
@@ -29,26 +28,6 @@ _READ = 1
 #: A full send buffer is tried again so often, and given up after so long without a datagram gone.
 _RESEND_NS = 1_000_000
 _RESEND_FOR_NS = 1_000_000_000
-
-
-class Machine(Protocol):
-    """A protocol machine: told the time and what arrived, it says what to send. Knows no clock and no socket."""
-
-    def start(self, now_ns: int) -> list[Datagram]:
-        """Begin."""
-        ...
-
-    def feed(self, now_ns: int, batch: DatagramBatch) -> list[Datagram]:
-        """Take a batch; its buffer is written again after the call, so copy what is kept."""
-        ...
-
-    def tick(self, now_ns: int) -> list[Datagram]:
-        """Do what is due; called when `due` is reached, or later."""
-        ...
-
-    def due(self, now_ns: int) -> int:
-        """Return when `tick` should be called next (NEVER_NS or anything beyond the run for never)."""
-        ...
 
 
 class StopSignal(Protocol):
@@ -61,29 +40,6 @@ class StopSignal(Protocol):
     def unlink(self, callback: Callable[[object], object], /) -> object:
         """Take the callback back."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class DriverSettings:
-    """How to drive.
-
-    limits, blocklist: checked before every send; max_wait_s, max_waiting: how long and how many datagrams wait for the
-    limits; crawl_wait_s: how long the crawler's wait, whose time-outs, longer than this, run meanwhile; max_answers:
-    answers that wait, beside max_waiting; batch_rows: datagrams fed at once; batches_per_wake: batches before the timer
-    has its turn; gather_s: rest after a wake that brought little (`Intake.rest_below`; 0: none); min_tick_s: shortest
-    time between two ticks.
-    """
-
-    limits: LimitSettings = field(default_factory=LimitSettings)
-    blocklist: Blocklist = field(default_factory=Blocklist)
-    max_wait_s: float = 5.0
-    max_waiting: int = 20_000
-    crawl_wait_s: float = 1.0
-    max_answers: int = 2_000
-    batch_rows: int = 4096
-    batches_per_wake: int = 2
-    gather_s: float = 0.005
-    min_tick_s: float = 0.001
 
 
 class Driver:
@@ -114,15 +70,7 @@ class Driver:
         self._sending = Counters()  # of this driver alone, until `_send` adds them to all
         self._refused = 0
         self._outlet = Outlet(plan, sockets, settings.batch_rows, self._sending)
-        self._outbox = Outbox(
-            self._limits,
-            settings.blocklist,
-            settings.max_wait_s,
-            settings.max_waiting,
-            self.counters,
-            crawl_wait_s=settings.crawl_wait_s,
-            max_answers=settings.max_answers,
-        )
+        self._outbox = settings.outbox(self._limits, self.counters)
         self._unsent: list[Datagram] = []  # let out by the outbox, but the send buffer was full
         self._progress_ns = 0
         self._ticked_ns = 0

@@ -8,15 +8,13 @@ network gives the same run.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from montra.datagrams import SLOT_BYTES, SLOT_STEP, Counters, Datagram, DatagramBatch
-from montra.endpoint.blocklist import Blocklist
-from montra.endpoint.limits import Limits, LimitSettings
-from montra.endpoint.outbox import Outbox
+from montra.datagrams import SLOT_BYTES, SLOT_STEP, Counters, DatagramBatch
+from montra.endpoint.driving import DriverSettings, Machine
+from montra.endpoint.limits import Limits
 from montra.endpoint.plan import AddressPlan
 
 Arrival = tuple[int, int, int, int, int, bytes]
@@ -41,52 +39,17 @@ class Network(Protocol):
         ...
 
 
-class Machine(Protocol):
-    """A window, as `montra.endpoint.driver.Machine`."""
-
-    def start(self, now_ns: int) -> list[Datagram]:
-        """Begin."""
-        ...
-
-    def feed(self, now_ns: int, batch: DatagramBatch) -> list[Datagram]:
-        """Take a batch."""
-        ...
-
-    def tick(self, now_ns: int) -> list[Datagram]:
-        """Do what is due."""
-        ...
-
-    def due(self, now_ns: int) -> int:
-        """Return when `tick` should be called next."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class DriveSettings:
-    """How to drive; as `montra.endpoint.driver.DriverSettings`, where the same names are explained.
-
-    gather_s: rest after each read; the real driver's is 5 ms, a longer one only makes answers so much later and the
-    simulation faster. Arrival times of what is captured are the network's whatever it is.
-    """
-
-    limits: LimitSettings = field(default_factory=LimitSettings)
-    blocklist: Blocklist = field(default_factory=Blocklist)
-    max_wait_s: float = 5.0
-    max_waiting: int = 20_000
-    crawl_wait_s: float = 1.0
-    max_answers: int = 2_000
-    batch_rows: int = 4096
-    gather_s: float = 0.005
-    min_tick_s: float = 0.001
-
-
 class VirtualDriver:
     """Drives one machine over one network, once.
+
+    settings: as for sockets, but that all that has arrived is read at each wake, and that a rest follows each read
+    (gather_s). A longer rest makes answers so much later and the simulation faster; arrival times of what is captured
+    are the network's whatever it is.
 
     counters: the endpoint's drops and refusals by name, and what was received and sent.
     """
 
-    def __init__(self, plan: AddressPlan, network: Network, machine: Machine, settings: DriveSettings) -> None:
+    def __init__(self, plan: AddressPlan, network: Network, machine: Machine, settings: DriverSettings) -> None:
         self.counters = Counters()
         self._plan = plan
         self._network = network
@@ -94,15 +57,7 @@ class VirtualDriver:
         self._rows = settings.batch_rows
         self._gather_ns = int(settings.gather_s * 1e9)
         self._min_tick_ns = int(settings.min_tick_s * 1e9)
-        self._outbox = Outbox(
-            Limits(settings.limits),
-            settings.blocklist,
-            settings.max_wait_s,
-            settings.max_waiting,
-            self.counters,
-            crawl_wait_s=settings.crawl_wait_s,
-            max_answers=settings.max_answers,
-        )
+        self._outbox = settings.outbox(Limits(settings.limits), self.counters)
         # of all pairs that have sent, since asking the plan for each datagram is slow
         self._addresses: dict[int, tuple[int, int]] = {}
         self._locals: dict[tuple[int, int], int] = {}

@@ -17,7 +17,8 @@ import msgspec
 from montra import __version__
 from montra.datagrams import ip_text
 from montra.endpoint.blocklist import Blocklist
-from montra.simulator.drive import DriveSettings, Network, VirtualDriver
+from montra.endpoint.driving import DriverSettings
+from montra.simulator.drive import Network, VirtualDriver
 from montra.window import provenance, shipped
 from montra.window.build import build
 from montra.window.config import Config, Replies, merge, parse, to_toml, validate
@@ -105,7 +106,7 @@ def run_simulated(
     limits = StoreLimits(min_free_bytes=parse_size(config.storage.min_free))
     with RunWriter(folder, manifest, to_toml(config), limits, config.storage.max_pending) as writer:
         window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss, zone=parts.zone)
-        settings = DriveSettings(
+        settings = DriverSettings(
             config.limits,
             Blocklist(),
             crawl_wait_s=min(1.0, config.crawl.timeout_s / 2),

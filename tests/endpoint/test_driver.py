@@ -18,7 +18,8 @@ from montra.endpoint import driver as module
 from montra.endpoint import mmsg
 from montra.endpoint.blocklist import Blocklist
 from montra.endpoint.clock import AnchoredClock
-from montra.endpoint.driver import Driver, DriverSettings
+from montra.endpoint.driver import Driver
+from montra.endpoint.driving import DriverSettings
 from montra.endpoint.limits import LimitSettings, Rate
 from montra.endpoint.outbox import NEVER_NS
 from montra.endpoint.plan import AddressPlan

@@ -14,7 +14,8 @@ import pytest
 
 from montra.datagrams import Datagram, DatagramBatch, ip_number
 from montra.endpoint.clock import AnchoredClock
-from montra.endpoint.driver import Driver, DriverSettings
+from montra.endpoint.driver import Driver
+from montra.endpoint.driving import DriverSettings
 from montra.endpoint.errors import EndpointError
 from montra.endpoint.limits import LimitSettings, Rate
 from montra.endpoint.outbox import NEVER_NS

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from montra.datagrams import SLOT_BYTES, Counters, Datagram, DatagramBatch
+from montra.endpoint.driving import DriverSettings
 from montra.endpoint.limits import LimitSettings, Rate
 from montra.endpoint.plan import AddressPlan
-from montra.simulator.drive import DriveSettings, VirtualDriver, batch_of
+from montra.simulator.drive import VirtualDriver, batch_of
 from montra.simulator.instrument import SimulatedRun, instrument_config, run_simulated
 from montra.window.analyze import attribute_run
 from zone_store.keyspace.ids import xor_distance
@@ -101,7 +102,7 @@ class Chatter:
         return max(now_ns, self.next_ns)
 
 
-def drive(machine: Chatter, seconds: int, settings: DriveSettings) -> tuple[StandIn, VirtualDriver]:
+def drive(machine: Chatter, seconds: int, settings: DriverSettings) -> tuple[StandIn, VirtualDriver]:
     network = StandIn(ZONE, 1, BEGIN_NS)
     plan = AddressPlan("192.0.2.10:19999", ["198.18.0.1"], "20000")
     driver = VirtualDriver(plan, network, machine, settings)
@@ -111,7 +112,7 @@ def drive(machine: Chatter, seconds: int, settings: DriveSettings) -> tuple[Stan
 
 def test_the_send_gate_holds_in_virtual_time() -> None:
     limits = LimitSettings(total=Rate(100, 10), target=Rate(1, 2), subnet=Rate(10, 10), scheduled_share=1)
-    network, driver = drive(Chatter(1, SECOND // 10), 60, DriveSettings(limits, max_wait_s=5.0))
+    network, driver = drive(Chatter(1, SECOND // 10), 60, DriverSettings(limits, max_wait_s=5.0))
     counts = driver.counters.counts
     assert network.sent == counts["sent"] == 2 + 59
     assert counts["sent"] + counts["rate_limited_target"] + counts["outbox_discarded"] == 600
@@ -121,7 +122,7 @@ def test_what_arrives_within_a_rest_is_one_batch_and_keeps_its_times() -> None:
     machine = Chatter(0, 10 * SECOND)
     network = StandIn(ZONE, 1, BEGIN_NS)
     driver = VirtualDriver(
-        AddressPlan("192.0.2.10:19999", ["198.18.0.1"], "20000"), network, machine, DriveSettings(gather_s=0.05)
+        AddressPlan("192.0.2.10:19999", ["198.18.0.1"], "20000"), network, machine, DriverSettings(gather_s=0.05)
     )
     machine.addresses, ours = 1, (0xC6120001, 20000)
     times = [BEGIN_NS + SECOND + n * 20_000_000 for n in range(4)]
@@ -136,7 +137,7 @@ def test_what_arrives_within_a_rest_is_one_batch_and_keeps_its_times() -> None:
 def test_what_arrives_where_nobody_ever_spoke_is_counted() -> None:
     machine = Chatter(0, SECOND)
     network = StandIn(ZONE, 1, BEGIN_NS)
-    driver = VirtualDriver(AddressPlan("192.0.2.10:19999", ["198.18.0.1"], "20000"), network, machine, DriveSettings())
+    driver = VirtualDriver(AddressPlan("192.0.2.10:19999", ["198.18.0.1"], "20000"), network, machine, DriverSettings())
     network.arrive(BEGIN_NS + 1, (0xC6120001, 20000), (1 << 24, 5), b"hello")
     driver.run(BEGIN_NS, BEGIN_NS + SECOND)
     assert driver.counters.counts == {"received": 1, "foreign_destination": 1}
