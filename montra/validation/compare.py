@@ -40,10 +40,11 @@ def compare(
     name = str(truth) if isinstance(truth, Path) else truth.name
     truth = load_truth(truth) if isinstance(truth, Path) else truth
     judged = judge(run_folder, truth, since_ns=since_ns, until_ns=until_ns, window_s=window_s, lookups=lookups)
-    return _comparison(str(run_folder), name, truth, judged)
+    return comparison_of(str(run_folder), name, truth, judged)
 
 
-def _comparison(run: str, name: str, truth: Truth, judged: Judged) -> Comparison:
+def comparison_of(run: str, name: str, truth: Truth, judged: Judged) -> Comparison:
+    """Return what `compare` does, of lookups judged already; run, name: what the run and the truth are called."""
     verdicts = judged.verdicts
     captured = [verdict for verdict in verdicts if verdict.found is not None]
     rows = [verdict.found.row for verdict in verdicts if verdict.found is not None]

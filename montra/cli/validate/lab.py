@@ -54,7 +54,7 @@ def command(
     step = steps()
     with lab_errors("lab"):
         from montra.cli.lab_plans import Plan, lab_of, libtorrents, refuse_flaw, run_trial
-        from montra.validation.compare import compare
+        from montra.validation.compare import comparison_of
         from montra.validation.judge import judge
         from montra.validation.reliability import claims_of, reliability, summary, table
         from montra.validation.tables import built, text
@@ -66,9 +66,10 @@ def command(
             settings = lab_of(plan, folder, nodes=nodes, lookups=lookups, announces=announces, seed=seed)
         trial = run_trial(plan, settings, folder, {"monitors.every": every, "replies.mode": replies}, step)
         truth = load_truth(trial.truth)
-        comparison = compare(trial.run, truth, since_ns=trial.since_ns)
+        judged = judge(trial.run, truth, since_ns=trial.since_ns)
+        comparison = comparison_of(str(trial.run), truth.name, truth, judged)
         refuse_flaw(comparison.flaw)
-        found = reliability(claims_of(judge(trial.run, truth, since_ns=trial.since_ns), trial.run.name))
+        found = reliability(claims_of(judged, trial.run.name))
     file = folder / "lab-validation.json"
     value = save(
         file,

@@ -22,7 +22,7 @@ from montra.lab.mixed.needs import missing, releases
 from montra.lab.mixed.network import ZONE, MixedNetwork, Record, mixed_network
 from montra.lab.mixed.settings import MixedSettings, Weather
 from montra.overlays import base as overlays
-from montra.validation.compare import compare
+from montra.validation.compare import comparison_of
 from montra.validation.comparison import Comparison
 from montra.validation.judge import judge
 from montra.validation.mixed import cross_check, losses, mixed_truth
@@ -134,8 +134,8 @@ def command(
         run, record, went_ns = played.run, played.record, played.went_ns
         attribute_run(run)
         mixed = mixed_truth(record, MONITORS, played.until_ns, folder.name)
-        comparison = compare(run, mixed.truth, since_ns=went_ns)
         judged = judge(run, mixed.truth, since_ns=went_ns)
+        comparison = comparison_of(str(run), mixed.truth.name, mixed.truth, judged)
         lost = losses(judged, mixed.arrived)
         calibrated = reliability(claims_of(judged, run.name))
         checked = cross_check(mixed.truth, settings.out / "lab")
