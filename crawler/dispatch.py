@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
+from crawler.echoes import Echoes
 from crawler.frontier import Frontier
 from crawler.overlay import CrawlOverlay
 from crawler.pace import Address, Pace, Spacing
@@ -15,7 +16,7 @@ from crawler.settings import CrawlSettings, nanoseconds
 
 
 class Dispatch:
-    """Frontier, rates and transactions behind one door.
+    """Frontier, rates, and transactions or what stands for them, behind one door.
 
     refill: called when no known node is queued, to queue the next portion of them: a crawl of a large zone must not
     begin with queueing all at once. spare: asked when a slice is about to leave for the first time; True drops it.
@@ -37,7 +38,12 @@ class Dispatch:
         self._refill = refill
         self._spare = spare
         self._frontier = Frontier()
-        self._transactions = Transactions(rng, nanoseconds(settings.timeout_s), 4 * settings.max_in_flight, counters)
+        timeout_ns, remembered = nanoseconds(settings.timeout_s), 4 * settings.max_in_flight
+        self._transactions: Transactions | Echoes
+        if overlay.addressed:
+            self._transactions = Echoes(self._echo, timeout_ns, remembered, counters)
+        else:
+            self._transactions = Transactions(rng, timeout_ns, remembered, counters)
         self._pace = Pace(settings.max_pps)
         self._spacing = Spacing(nanoseconds(settings.spacing_s))
         self._queries = 0
@@ -111,7 +117,12 @@ class Dispatch:
             question.tries += 1
             spacing.spend(now_ns, address)
             transaction = transactions.open(now_ns, question)
-            out.append((*address, self._overlay.crawl_query(self._own_id, question.target, transaction)))
+            query = self._overlay.crawl_query(self._own_id, question.target, transaction, question.node_id)
+            out.append((*address, query))
         self._pace.spend(now_ns, len(out))
         self._queries += len(out)
         return out
+
+    def _echo(self, question: Question) -> bytes:
+        """Return what tells the reply to a question where there are no transactions."""
+        return self._overlay.crawl_echo(b"", question.target, question.node_id)

@@ -86,8 +86,18 @@ class Intake:
         self._new = 0
         self.seen = 0
 
-    def take(self, now_ns: int, source: Address, contacts: Sequence[CrawlContact], is_random: bool) -> Harvest:
-        """Sort the contacts that `source` named, in reply to a random question or not."""
+    def take(
+        self,
+        now_ns: int,
+        source: Address,
+        contacts: Sequence[CrawlContact],
+        is_random: bool,
+        versions: Sequence[bytes] = (),
+    ) -> Harvest:
+        """Sort the contacts that `source` named, in reply to a random question or not.
+
+        versions: of the contacts' clients, () if they were named without.
+        """
         harvest = Harvest([], [], [], [])
         if len(contacts) > _PER_REPLY:
             self._counters["reply_limit"] += len(contacts) - _PER_REPLY
@@ -120,6 +130,10 @@ class Intake:
                     self._take_inside(now_ns, source, node_id, address, is_random, harvest)
                 elif len(harvest.outside) < _OUTSIDE_PER_REPLY:
                     harvest.outside.append(contact)
+        for (node_id, ip, port), version in zip(contacts, versions, strict=False):
+            node = self._population.find((ip, port))
+            if node is not None and node.node_id == node_id:
+                node.version = version
         return harvest
 
     def touch(self, node: Node) -> None:

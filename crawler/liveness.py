@@ -33,12 +33,21 @@ class Liveness:
         """Start a crawl: count the nodes that answer in it (`answering`) from nothing."""
         self.answering = 0
 
-    def answered(self, now_ns: int, crawl: int, address: Address, node_id: bytes, version: bytes) -> Node | None:
-        """Note a reply; return the node if it counts as one of the zone."""
+    def answered(
+        self, now_ns: int, crawl: int, address: Address, node_id: bytes, version: bytes, verified: bool = True
+    ) -> Node | None:
+        """Note a reply; return the node if it counts as one of the zone.
+
+        version: of the reply; b"" leaves what others said of the node's client. verified: the reply proves its source.
+        """
         node = self._population.nodes.get(address)
         if node is None:
-            return self._found(now_ns, crawl, address, node_id, version)
-        node.version = version
+            node = self._found(now_ns, crawl, address, node_id, version)
+            if node is not None:
+                node.proved = verified
+            return node
+        node.proved |= verified
+        node.version = version or node.version
         self.refresh(now_ns, crawl, node)
         if node_id != node.node_id:
             return self._changed(now_ns, node, node_id)
@@ -92,12 +101,12 @@ class Liveness:
             self._counters["nodes_full"] += 1
             self._population.rest(now_ns, node)
             return None
-        node.node_id, node.version = node_id, version
+        node.node_id, node.version = node_id, version or node.version
         node.found_ns, node.found_crawl = now_ns, crawl
         node.changes = 0
         self.refresh(now_ns, crawl, node)
         self.new += 1
-        self.events.append(NodeFound(now_ns, node_id, *address, version))
+        self.events.append(NodeFound(now_ns, node_id, *address, node.version))
         return node
 
     def _changed(self, now_ns: int, node: Node, node_id: bytes) -> Node | None:

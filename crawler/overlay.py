@@ -22,12 +22,12 @@ class CrawlMessage(Protocol):
 
     @property
     def transaction(self) -> bytes:
-        """The transaction ID echoed."""
+        """The transaction ID echoed, or what stands for it (`CrawlOverlay.crawl_echo`)."""
         ...
 
     @property
     def sender_id(self) -> bytes:
-        """The answering node's ID."""
+        """The answering node's ID, b"" if it does not say."""
         ...
 
     @property
@@ -36,8 +36,18 @@ class CrawlMessage(Protocol):
         ...
 
     @property
+    def contact_versions(self) -> Sequence[bytes]:
+        """Client version bytes of each contact, () where contacts are named without."""
+        ...
+
+    @property
     def version(self) -> bytes:
         """Client version bytes, b"" if none."""
+        ...
+
+    @property
+    def verified(self) -> bool:
+        """The datagram proves that its source is not forged, or nodes of this DHT have no way to."""
         ...
 
     @property
@@ -54,8 +64,20 @@ class CrawlOverlay(Protocol):
         """Bytes of a node ID."""
         ...
 
-    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes) -> bytes:
-        """Return the read-only query for contacts near `target`."""
+    @property
+    def addressed(self) -> bool:
+        """Queries name the node they are meant for, and no other answers them.
+
+        There are no transactions then: a reply is known by its sender's address and by what it echoes.
+        """
+        ...
+
+    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes, node_id: bytes = b"") -> bytes:
+        """Return the read-only query for contacts near `target`, to the node with this ID (b"": not known)."""
+        ...
+
+    def crawl_echo(self, transaction: bytes, target: bytes, node_id: bytes) -> bytes:
+        """Return the `CrawlMessage.transaction` of its reply; asked for `addressed` overlays only."""
         ...
 
     def parse(self, data: bytes) -> CrawlMessage:

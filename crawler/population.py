@@ -4,23 +4,37 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from crawler.pace import Address
 from crawler.settings import CrawlSettings, nanoseconds
+
+
+class KnownNode(NamedTuple):
+    """A node of the zone that answers: what `ZoneCrawler.nodes` lists."""
+
+    node_id: bytes
+    ip: int
+    port: int
+    version: bytes
+    found_ns: int
+    last_answer_ns: int
 
 
 @dataclass(slots=True, eq=False)
 class Node:
     """An address of the zone. `node_id` is claimed by others until the node answers, its own word from then on.
 
-    found_ns, found_crawl: when it last came to count as found; asked, answered, missed, listed, sampled: number of the
-    last crawl in which it was asked, answered, stayed silent to all tries, was named by another node, and was named in
-    answer to a random question; misses: crawls without answer in a row; failures, retry_ns: the rest of silent ones.
+    version: of its client, by its own word, or else by that of others; proved: it has proved its address; found_ns,
+    found_crawl: when it last came to count as found; asked, answered, missed, listed, sampled: number of the last crawl
+    in which it was asked, answered, stayed silent to all tries, was named by another node, and was named in answer to a
+    random question; misses: crawls without answer in a row; failures, retry_ns: the rest of silent ones.
     """
 
     node_id: bytes
     address: Address
     version: bytes = b""
+    proved: bool = False
     found_ns: int = 0
     found_crawl: int = 0
     last_answer_ns: int = 0
@@ -65,6 +79,18 @@ class Population:
         """Return the node or contact at an address."""
         return self.nodes.get(address) or self.contacts.get(address)
 
+    def has_proved(self, address: Address) -> bool:
+        """Tell whether a node answers at an address that has proved it before."""
+        node = self.nodes.get(address)
+        return node is not None and node.proved
+
+    def known(self) -> list[KnownNode]:
+        """Return the nodes that answer."""
+        return [
+            KnownNode(node.node_id, *node.address, node.version, node.found_ns, node.last_answer_ns)
+            for node in self.nodes.values()
+        ]
+
     def take_slot(self, node: Node) -> bool:
         """Take a slot of the node's IP address in this crawl; False if all are taken. Holding one already is fine."""
         if node.slot == self._crawl:
@@ -92,6 +118,7 @@ class Population:
     def unsettle(self, now_ns: int, node: Node, longest: bool = False) -> None:
         """Make a node a contact that rests."""
         del self.nodes[node.address]
+        node.proved = False
         self.rest(now_ns, node, longest)
 
     def rest(self, now_ns: int, node: Node, longest: bool = False) -> None:

@@ -37,14 +37,16 @@ class Lane(IntEnum):
 class Question:
     """One question to one address, from first sending to answer or silence.
 
-    crawl: number of the crawl that waits for it, 0 for none; left: questions this node may still be put in this crawl
-    after this one; tries: packets sent; answered, closed: an answer came; nobody waits for it any more.
+    node_id: expected at the address, b"" if not known (for DHTs whose queries name whom they are meant for); crawl:
+    number of the crawl that waits for it, 0 for none; left: questions this node may still be put in this crawl after
+    this one; tries: packets sent; answered, closed: an answer came; nobody waits for it any more.
     """
 
     address: Address
     target: bytes
     purpose: Purpose
     lane: Lane
+    node_id: bytes = b""
     crawl: int = 0
     left: int = 0
     tries: int = 0

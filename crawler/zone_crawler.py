@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from crawler.crawl import Census, Crawl, Schedule
 from crawler.dispatch import Dispatch
@@ -25,7 +24,7 @@ from crawler.intake import Intake, is_private
 from crawler.liveness import Liveness
 from crawler.overlay import CrawlMessage, CrawlOverlay
 from crawler.pace import Address
-from crawler.population import Node, Population
+from crawler.population import KnownNode, Node, Population
 from crawler.questions import Lane, Purpose, Question, slice_targets
 from crawler.sampling import Sampling
 from crawler.settings import CrawlSettings, nanoseconds
@@ -42,23 +41,12 @@ Rows = Iterable[tuple[int, int, bytes]]
 Output = tuple[list[tuple[int, int, bytes]], list[Event]]
 
 
-class KnownNode(NamedTuple):
-    """A node of the zone that answers: what `ZoneCrawler.nodes` lists."""
-
-    node_id: bytes
-    ip: int
-    port: int
-    version: bytes
-    found_ns: int
-    last_answer_ns: int
-
-
 class ZoneCrawler:
     """Crawls a zone back to back. All times are nanoseconds of one clock; IPv4 addresses are host-order integers.
 
     overlay: the DHT's language; own_id: the ID it queries under (read-only); bootstrap: (ip, port) of nodes to begin
-    with; rng: its only source of chance; ignore(ip, port): tells our own addresses, which are never asked but are
-    reported in OwnView. Raises ValueError without a bootstrap node that can be asked, or for IDs of different lengths.
+    with, with their IDs if known; rng: its only source of chance; ignore(ip, port): tells our own addresses, which are
+    never asked but reported in OwnView. Raises ValueError if no bootstrap node can be asked, or IDs differ in length.
 
     unsent: tells how many of our packets never left so far (limits, full buffers); for whoever knows to set. A crawl
     disturbed by more than a few estimates no completeness and takes no silence for death.
@@ -71,32 +59,28 @@ class ZoneCrawler:
         overlay: CrawlOverlay,
         zone: Zone,
         own_id: bytes,
-        bootstrap: Sequence[Address],
+        bootstrap: Sequence[Address] | Mapping[Address, bytes],
         rng: random.Random,
         settings: CrawlSettings | None = None,
         ignore: Callable[[int, int], bool] = lambda _ip, _port: False,
     ) -> None:
         settings = settings or CrawlSettings()
         if not len(own_id) == overlay.id_bytes == zone.id_bytes:
-            raise ValueError(
-                f"IDs of {overlay.id_bytes} bytes, but {len(own_id)} in our own, {zone.id_bytes} in the zone"
-            )
-        private = settings.private
-        if private is None:
-            private = any(is_private(ip) for ip, _ in bootstrap)
+            raise ValueError(f"IDs of {overlay.id_bytes} bytes, but {len(own_id)} in ours, {zone.id_bytes} in the zone")
+        private = any(is_private(ip) for ip, _ in bootstrap) if settings.private is None else settings.private
         self.counters: Counter[str] = Counter()
         self.bootstrapped = True
         self.unsent: Callable[[], int] = lambda: 0
-        self._overlay, self._zone, self._own_id, self._rng = overlay, zone, own_id, rng
-        self._settings = settings
-        self._ignore = ignore
+        self.own_id = own_id
+        self._overlay, self._addressed, self._zone, self._rng = overlay, overlay.addressed, zone, rng
+        self._settings, self._ignore = settings, ignore
         self._population = Population(settings)
         self._liveness = Liveness(zone, self._population, settings, self.counters)
         self._intake = Intake(zone, self._population, settings, private, ignore, self.counters)
         usable = [address for address in bootstrap if self._intake.is_usable(address) and not ignore(*address)]
         if not usable:
             raise ValueError("no bootstrap node that can be asked")
-        self._entry = Entry(zone, settings, usable, rng)
+        self._entry = Entry(zone, settings, usable, rng, bootstrap if isinstance(bootstrap, Mapping) else {})
         self._sampling = Sampling(settings.sample_share, rng)
         self._dispatch = Dispatch(overlay, own_id, rng, settings, self.counters, self._draw_backlog, self._spare)
         self._backlog: deque[Node] = deque()
@@ -112,10 +96,7 @@ class ZoneCrawler:
     @property
     def nodes(self) -> list[KnownNode]:
         """The nodes of the zone that answer, as of now."""
-        return [
-            KnownNode(node.node_id, *node.address, node.version, node.found_ns, node.last_answer_ns)
-            for node in self._population.nodes.values()
-        ]
+        return self._population.known()
 
     def stats(self) -> dict[str, int]:
         """Return the present sizes: what a status line shows beside the counters."""
@@ -164,7 +145,7 @@ class ZoneCrawler:
             self.counters["probe_overflow"] += 1
         elif address not in self._probing:
             self._probing.add(address)
-            self._queue(Question(address, node_id, Purpose.PROBE, Lane.PROBE))
+            self._queue(Question(address, node_id, Purpose.PROBE, Lane.PROBE, node_id))
 
     # -- answers
 
@@ -173,6 +154,9 @@ class ZoneCrawler:
         if message.type not in ("reply", "error"):
             self.counters["query_ignored" if message.type == "query" else f"malformed_{message.reason}"] += 1
             return
+        if not message.verified and self._population.has_proved(address):
+            self.counters["unproved_reply"] += 1
+            return
         question = self._dispatch.match(message.transaction, address)
         if question is None:
             return
@@ -180,12 +164,14 @@ class ZoneCrawler:
         if self._crawl:
             self._crawl.replied = True
             self._crawl.bootstrapped |= address in self._entry.bootstrap
+        # nobody but whom it was meant for answers an addressed question
+        node_id = message.sender_id or (question.node_id if self._addressed else b"")
         if message.type == "error":
             self._answered_badly(question, "error_reply")
-        elif len(message.sender_id) != self._zone.id_bytes or message.sender_id == self._own_id:
+        elif len(node_id) != self._zone.id_bytes or node_id == self.own_id:
             self._answered_badly(question, "bad_sender_id")
         else:
-            self._answered(question, message)
+            self._answered(question, message, node_id)
         self._close(question)
 
     def _answered_badly(self, question: Question, name: str) -> None:
@@ -197,15 +183,15 @@ class ZoneCrawler:
         else:
             self._gave_nothing(question)
 
-    def _answered(self, question: Question, message: CrawlMessage) -> None:
-        now, address, node_id = self._now_ns, question.address, message.sender_id
-        node = self._liveness.answered(now, self._number, address, node_id, message.version)
+    def _answered(self, question: Question, message: CrawlMessage, node_id: bytes) -> None:
+        now, address = self._now_ns, question.address
+        node = self._liveness.answered(now, self._number, address, node_id, message.version, message.verified)
         if node is not None:
-            self._entry.entered(address)
+            self._entry.entered(address, node_id)
         elif question.purpose is Purpose.ENTRY:
             self._entry.answered(address, node_id)
         is_random = question.is_random
-        harvest = self._intake.take(now, address, message.contacts, is_random)
+        harvest = self._intake.take(now, address, message.contacts, is_random, message.contact_versions)
         is_asked_for = node is not None or question.purpose is Purpose.PROBE
         if is_asked_for and not is_random and node_id == question.target:
             self._liveness.events.append(OwnView(now, node_id, *address, tuple(harvest.own)))
@@ -229,10 +215,10 @@ class ZoneCrawler:
         address, left = question.address, question.left
         if node_id != question.target:
             # The ID asked for was a claim, or is outdated: the neighbours and our monitor are elsewhere.
-            self._push(Question(address, node_id, Purpose.OWN_ID, Lane.FRESH, self._number, left - 1))
+            self._push(Question(address, node_id, Purpose.OWN_ID, Lane.FRESH, node_id, self._number, left - 1))
             return
         for target in slice_targets(node_id, neighbours, self._zone, left, self._rng):
-            self._push(Question(address, target, Purpose.SLICE, Lane.SLICE, self._number))
+            self._push(Question(address, target, Purpose.SLICE, Lane.SLICE, node_id, self._number))
 
     def _spare(self, question: Question) -> bool:
         """Drop a slice whose turn has come if the crawl needs it no more."""
@@ -277,12 +263,13 @@ class ZoneCrawler:
         self._intake.touch(node)
         node.asked = self._number
         left = self._settings.queries_per_node - 1
-        self._push(Question(node.address, node.node_id, Purpose.OWN_ID, lane, self._number, left))
+        self._push(Question(node.address, node.node_id, Purpose.OWN_ID, lane, node.node_id, self._number, left))
 
     def _ask_entry(self, crawl: Crawl, address: Address) -> None:
         crawl.entering += 1
         crawl.asked_bootstrap |= address in self._entry.bootstrap
-        self._push(Question(address, self._zone.random_id(self._rng), Purpose.ENTRY, Lane.ENTRY, crawl.number))
+        target, node_id = self._zone.random_id(self._rng), self._entry.id_of(address)
+        self._push(Question(address, target, Purpose.ENTRY, Lane.ENTRY, node_id, crawl.number))
 
     def _ask_candidates(self, crawl: Crawl) -> None:
         """Keep the lookups towards the zone going as long as they are wanted."""
@@ -395,5 +382,5 @@ class ZoneCrawler:
         ready_ns = self._now_ns + nanoseconds(self._settings.recheck_s)
         for node in silent:
             if self._liveness.missed(node):
-                question = Question(node.address, node.node_id, Purpose.RECHECK, Lane.KNOWN)
+                question = Question(node.address, node.node_id, Purpose.RECHECK, Lane.KNOWN, node.node_id)
                 self._dispatch.queue(self._now_ns, question, ready_ns)

@@ -55,8 +55,9 @@ class StrangerReply(Datagram):
 class DatagramBatch:
     """`n` received datagrams. Row i holds `buffer[i, :length[i]]`.
 
-    buffer: uint8[>=n, slot], slot a multiple of SLOT_STEP up to SLOT_BYTES; what follows a datagram in its slot has no
-    meaning (may be reused by the endpoint after the call that got it returns)
+    buffer: uint8[>=n, slot], slot a multiple of SLOT_STEP up to SLOT_BYTES (longer where an overlay has unpacked them,
+    `montra.overlays.base.Wire`); what follows a datagram in its slot has no meaning
+    (may be reused by the endpoint after the call that got it returns)
     length: int32[n], bytes kept; truncated: bool[n], the datagram was longer than a slot
     source_ip: uint32[n]; source_port: uint16[n]
     local: int32[n], index of the local (address, port) it arrived at

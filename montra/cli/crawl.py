@@ -12,7 +12,7 @@ import click
 import gevent.event
 import msgspec
 
-from crawler.zone_crawler import KnownNode
+from crawler.population import KnownNode
 from montra.cli.common import Exit, clear_errors, say
 from montra.cli.options import config_flags, read_config
 from montra.cli.session import driver_settings, end_on_signals
@@ -22,7 +22,7 @@ from montra.endpoint.collector import rare_collections
 from montra.endpoint.driver import Driver
 from montra.endpoint.sockets import open_sockets
 from montra.overlays import base as overlays
-from montra.window.build import build_crawler, within_limits
+from montra.window.build import build_crawler, build_wire, within_limits
 from montra.window.survey import Survey
 from montra.window.units import parse_size
 from zone_store.captures import CrawlRow
@@ -76,6 +76,7 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
         click.echo(note, err=True)
     settings = driver_settings(config, config.limits)
     crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
+    wire = build_wire(overlay, seed)
     stop = gevent.event.Event()
     left = count
 
@@ -95,7 +96,7 @@ def crawl(config_path: Path, overrides: dict[str, Any], count: int, out: str, as
             plan, config.addresses.bind, parse_size(config.addresses.receive_buffer), crawler_only=True
         ) as sockets,
     ):
-        driver = Driver(plan, sockets, Survey(crawler, done), settings, clock)
+        driver = Driver(plan, sockets, Survey(crawler, done, wire), settings, clock)
         crawler.unsent = driver.crawl_unsent
         driver.run(clock.now_ns() + int(config.duration_s * 1e9), stop)
     nodes = sorted(crawler.nodes, key=lambda node: node.node_id)

@@ -37,7 +37,7 @@ from montra.processes.relay import Relay
 from montra.processes.share import divide_limits
 from montra.window import provenance
 from montra.window.build import Parts, build
-from montra.window.config import Config, ConfigError, Processes, Replies, to_toml
+from montra.window.config import Config, ConfigError, Processes, to_toml
 from montra.window.status import Status, StatusFile, StatusMaker
 from montra.window.units import parse_size
 from montra.window.window import Window
@@ -86,7 +86,7 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
     config = dataclasses.replace(config, seed=config.seed or secrets.randbits(31) + 1)
     config = dataclasses.replace(config, processes=Processes(workers=config.worker_count))
     # spelled out, so that the run's files tell what was said to whom whatever the default is later
-    config = dataclasses.replace(config, replies=Replies(mode=config.replies.mode, families=config.reply_table()))
+    config = dataclasses.replace(config, replies=dataclasses.replace(config.replies, families=config.reply_table()))
     parts, relay, limits = _machines(config)
     settings = driver_settings(config, limits)
     clock = AnchoredClock()
@@ -103,7 +103,9 @@ def run_window(config: Config, observer: Observer, stop: gevent.event.Event) -> 
             RunWriter(folder, manifest, to_toml(config), store_limits(config), config.storage.max_pending)
         )
         log = _open_log(folder, stack)
-        window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss, zone=parts.zone)
+        window = Window(
+            parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss, zone=parts.zone, wire=parts.wire
+        )
         driver = Driver(parts.plan, sockets, window, settings, clock)
         canaries = Canaries(config, parts, folder, canary_sockets, settings, clock, driver, stack)
         window.outside += [lambda: dict(driver.counters.counts), canaries.counters]

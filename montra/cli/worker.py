@@ -25,7 +25,7 @@ from montra.endpoint.pipe import Pipe
 from montra.endpoint.plan import PlanError
 from montra.endpoint.sockets import open_sockets
 from montra.processes.build import build_worker
-from montra.processes.heir import places_left
+from montra.processes.heir import answered_before, places_left
 from montra.processes.messages import (
     Begin,
     Decoder,
@@ -64,8 +64,10 @@ class Worker:
         self._stop = gevent.event.Event()
         self._exit = "partial"  # unless the parent says otherwise
         self._reports: dict[type[Report], Report] = {}
-        places = places_left(Path(begin.folder)) if begin.generation else {}
-        self._parts = build_worker(config, begin.seed, begin.slot, begin.generation, places)
+        folder, again = Path(begin.folder), begin.generation > 0
+        places = places_left(folder) if again else {}
+        answered = answered_before(folder) if again else {}
+        self._parts = build_worker(config, begin.seed, begin.slot, begin.generation, places, answered)
         self._clock = AnchoredClock.of(begin.epoch_ns)
         self._durable_ns = begin.begin_ns
 
@@ -83,7 +85,9 @@ class Worker:
                 open_sockets(parts.share.plan, addresses.bind, buffer, monitors_only=True, ring=ring)
             )
             writer = stack.enter_context(self._writer())
-            window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss, zone=parts.zone)
+            window = Window(
+                parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss, zone=parts.zone, wire=parts.wire
+            )
             settings = driver_settings(self._config, parts.share.limits)
             driver = Driver(parts.share.plan, sockets, window, settings, self._clock)
             window.outside.append(lambda: dict(driver.counters.counts))

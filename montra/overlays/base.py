@@ -5,14 +5,16 @@ Implementations are pure: no clock, no random source, no socket. Transactions an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from montra.datagrams import Counters, DatagramBatch, StrangerReply
+from montra.datagrams import Counters, Datagram, DatagramBatch, StrangerReply
+from zone_store.contents import Content
 
 
 @dataclass(slots=True)
@@ -47,9 +49,15 @@ class Message:
     """One fully parsed datagram.
 
     type: "query", "reply", "error" or "malformed"; method: the query's name ("" otherwise); transaction: echoed in
-    answers; sender_id: b"" if absent; key: target or info_hash of a query, b"" if none; contacts: nodes of a reply;
-    version: the `v` field, b"" if none; flags: zone_store.captures.Flag bits; port: announced port;
-    reason: why malformed, from a small fixed set of names, "" otherwise.
+    answers, or what stands for it in a DHT without transactions (`introduction_echo`, `crawl_echo`); sender_id: b"" if
+    absent; key: target or info_hash of a query, b"" if none; contacts: nodes of a reply; version: of the sender's
+    client (Mainline's `v`), b"" if none; flags: zone_store.captures.Flag bits; port: announced port; reason: why
+    malformed, from a small fixed set of names, "" otherwise.
+
+    Where a DHT proves addresses by keys: peer_key, the sender's key for us, 0 for none; verified: the datagram carried
+    our own key for its source, so the source is not forged; wants_confirmation: the sender asks us to prove ours.
+    status: what the sender says of its reachability (Kad: 1 UDP-firewalled, 2 TCP-firewalled). contact_versions: of the
+    clients of `contacts`, () where contacts are named without.
     """
 
     type: str
@@ -62,6 +70,18 @@ class Message:
     flags: int = 0
     port: int = 0
     reason: str = ""
+    peer_key: int = 0
+    verified: bool = True
+    status: int = 0
+    wants_confirmation: bool = False
+    contact_versions: Sequence[bytes] = ()
+
+
+class Peer(NamedTuple):
+    """A node as we address it: its ID, and its key for our address as far as we have learnt it, 0 for none."""
+
+    node_id: bytes
+    key: int = 0
 
 
 @dataclass(slots=True)
@@ -85,6 +105,31 @@ class Replies:
 
 #: Counts the targets nearer to keys than monitors are: keys and monitors' IDs, both uint8[n, L], to intp[n].
 Nearer: TypeAlias = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.intp]]
+
+
+#: For how long a key that was answered is not answered again, where a configuration is silent.
+ONCE_NS = 24 * 3600 * 10**9
+
+
+def _every(_: bytes) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which keys one part of a fleet answers, where the fleet answers each key once.
+
+    once_ns: for how long a key is not answered again; mine: tells the keys that are this part's, so that no other part
+    answers them, too; answered: keys that were, and when, by who had this part before.
+    """
+
+    once_ns: int = ONCE_NS
+    mine: Callable[[bytes], bool] = _every
+    answered: Mapping[bytes, int] = field(default_factory=dict)
+
+
+#: A fleet that is all in one.
+EVERYTHING = Scope()
 
 
 class Courtesy(Protocol):
@@ -112,14 +157,62 @@ class Courtesy(Protocol):
         """
         ...
 
+    def invited(self, now_ns: int, ip: int, key: bytes) -> bool:
+        """Tell whether what an address says of a key now follows from our answer, and is not too much of it."""
+        ...
+
+
+class Reading(NamedTuple):
+    """How what was recorded of a DHT is to be read, for analysis and report.
+
+    republish_s: seconds after which a client publishes again, by what it publishes ("file", "keyword"); empty where
+    lookups do not tell publishes from searches. tells_clients: queries carry their client's version; tells_reach: nodes
+    say whether they are behind a firewall; caveats: (heading, sentences) of what cannot be told.
+    """
+
+    republish_s: Mapping[str, float]
+    tells_clients: bool
+    tells_reach: bool
+    caveats: tuple[tuple[str, str], ...]
+
+
+class Wire(Protocol):
+    """Between the machines and the network, for a DHT whose datagrams are encrypted or compressed on their way.
+
+    counters: what could not be opened or sealed, and why, ever growing.
+    """
+
+    counters: Counters
+
+    def open(self, batch: DatagramBatch, own_ids: NDArray[np.uint8]) -> DatagramBatch:
+        """Return a batch of the same rows as the overlay's `scan` and `parse` read them. Never raises over their bytes.
+
+        own_ids: uint8[n, L], the ID of our node at each row's local address, zeros where nobody is.
+        """
+        ...
+
+    def seal(self, outgoing: list[Datagram]) -> list[Datagram]:
+        """Return what the overlay wrote as it goes out: the same datagrams in the same order, each of its class."""
+        ...
+
 
 class Overlay(Protocol):
     """What differs between DHTs.
 
     Attributes: name ("mainline"), id_bytes (20), bucket_size (8), lookup_span_ns (longest gap between the copies of one
-    lookup), refresh_bits (a key sharing at least so many bits with the requester's ID is its own table's refresh),
-    contact_bits (leading bits of IPv4 addresses that clients compare, of which they take one contact only into a
-    lookup, by the first two bytes of their version; clients not named take any).
+    lookup), refresh_bits (a key sharing at least so many bits with the requester's ID is its own table's refresh; above
+    the length of IDs where queries do not name their sender's), contact_bits (leading bits of IPv4 addresses that
+    clients compare, of which they take `contacts_taken` contacts only into a lookup, by the first two bytes of their
+    version; clients not named take any).
+    addressed: a query names the node it is meant for, and no other answers it, so a reply needs to name nobody.
+    monitors_per_ip: monitors that may share an IP, because clients take no more contacts there; 0 for any number.
+    subnet_contacts: contacts of one /24 that a client's table holds at most, 0 for any number.
+    refused_blocks: CIDR blocks in which clients take no contacts, not even in a private network.
+    most_introductions: that a node takes from one address within a minute.
+    public_nodes: of the public network, about; what a zone's share of it is compared with before a run.
+    reading: what its lookups and nodes tell, and what they do not.
+    defaults: settings of a run that differ from montra's own, section -> name -> value, where its configuration is
+    silent.
     """
 
     name: str
@@ -128,6 +221,22 @@ class Overlay(Protocol):
     lookup_span_ns: int
     refresh_bits: int
     contact_bits: Mapping[int, int]
+    contacts_taken: int
+    addressed: bool
+    monitors_per_ip: int
+    subnet_contacts: int
+    refused_blocks: Sequence[str]
+    most_introductions: int
+    public_nodes: int
+    reading: Reading
+    defaults: Mapping[str, Mapping[str, Any]]
+
+    def wire(self, secret: bytes, rng: random.Random) -> Wire | None:
+        """Return what opens and seals datagrams; None where they are on the wire as the machines write them.
+
+        secret: makes our keys, the same for all processes of a run; rng: for padding and the like.
+        """
+        ...
 
     def scan(self, batch: DatagramBatch) -> Scan:
         """Find the lookups in a batch, vectorised; called for every batch received."""
@@ -137,23 +246,30 @@ class Overlay(Protocol):
         """Parse one datagram whole. Never raises and always ends: bad bytes give type "malformed" and a reason."""
         ...
 
-    def introduction(self, monitor_id: bytes, target_id: bytes, transaction: bytes) -> bytes:
+    def may_answer(self, data: bytes, transaction: bytes) -> bool:
+        """Tell without parsing whether a datagram can be the reply to a query with this transaction."""
+        ...
+
+    def introduction(self, monitor_id: bytes, target: Peer, transaction: bytes) -> bytes:
         """Return the query by which a monitor introduces itself to its target."""
         ...
 
-    def greeting(self, monitor_id: bytes, version: bytes) -> bytes | None:
-        """Return what a monitor says to a target that just answered its introduction, None for nothing.
+    def introduction_echo(self, transaction: bytes) -> bytes:
+        """Return the `Message.transaction` of the reply to an introduction or keep-alive with this transaction."""
+        ...
 
-        For targets that want more than queries before they hand anybody out; `version` is that of the answer, b"" if it
-        names none. Expects no answer.
+    def greeting(self, monitor_id: bytes, target: Peer, reply: Message) -> bytes | None:
+        """Return what a monitor owes a target for its reply to an introduction or keep-alive, None for nothing.
+
+        For targets that want more than queries before they hand anybody out. Expects no answer.
         """
         ...
 
-    def keep_alive(self, monitor_id: bytes, target_id: bytes, transaction: bytes) -> bytes:
+    def keep_alive(self, monitor_id: bytes, target: Peer, transaction: bytes) -> bytes:
         """Return the query that keeps the monitor in its target's table."""
         ...
 
-    def answer(self, query: Message, monitor_id: bytes) -> bytes | None:
+    def answer(self, query: Message, monitor_id: bytes, target: Peer) -> bytes | None:
         """Return the reply to the target's own query that keeps the monitor in its table, None for silence.
 
         Never anything that routes or stores; never longer than the query that caused it.
@@ -169,15 +285,43 @@ class Overlay(Protocol):
         """
         ...
 
-    def courtesy(self, table: Mapping[str, str], secret: bytes) -> Courtesy | None:
+    def courtesy(self, table: Mapping[str, str], secret: bytes, scope: Scope = EVERYTHING) -> Courtesy | None:
         """Return who replies to strangers by such a table, None where all of it is silence.
 
         secret: makes tokens, so that nobody else can; the same for all processes of a run. Raises ValueError.
         """
         ...
 
-    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes) -> bytes:
-        """Return the read-only query that asks a node for its contacts near `target`."""
+    def contents(
+        self, batch: DatagramBatch, rows: NDArray[np.intp], attachments: NDArray[np.uint32], counters: Counters
+    ) -> list[Content]:
+        """Return what these rows, datagrams of strangers that are no lookups, say of content IDs, in their order.
+
+        attachments: uint32[len(rows)], of the monitors that got them. What cannot be read is counted ("unreadable").
+        None in a DHT whose lookups say all there is. Never raises over their bytes.
+        """
+        ...
+
+    def keyword_id(self, word: str) -> bytes | None:
+        """Return the content ID of a keyword, None where content is not found by keywords."""
+        ...
+
+    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes, node_id: bytes = b"") -> bytes:
+        """Return the read-only query that asks a node for its contacts near `target`.
+
+        node_id: the node's own, b"" if not known; an `addressed` DHT may then ask for any contacts, and who it is.
+        """
+        ...
+
+    def crawl_echo(self, transaction: bytes, target: bytes, node_id: bytes) -> bytes:
+        """Return the `Message.transaction` of the reply to such a query."""
+        ...
+
+    def read_bootstrap(self, data: bytes) -> list[tuple[int, int, bytes]]:
+        """Return the nodes, (ip, port, ID), of a client's file of nodes.
+
+        Raises ValueError in one line for a file that cannot be read, and where clients have no such file.
+        """
         ...
 
     def lookup_query(self, own_id: bytes, key: bytes, transaction: bytes) -> bytes:
@@ -194,7 +338,7 @@ def version_number(version: bytes) -> int:
     return int.from_bytes(version[:4].ljust(4, b"\0"), "big")
 
 
-OVERLAYS: Mapping[str, str] = {"mainline": "montra.overlays.mainline"}
+OVERLAYS: Mapping[str, str] = {"mainline": "montra.overlays.mainline", "kad": "montra.overlays.kad"}
 """Known overlays and the module whose `OVERLAY` object answers for them."""
 
 

@@ -1,4 +1,4 @@
-"""The addresses of a worker that died, for the one in its place.
+"""The addresses of a worker that died, and what it answered once, for the one in its place.
 
 A target that hands a monitor out goes on doing so only if the monitor stays where it was: libtorrent refuses a known ID
 at another address until the old one has failed, which takes it minutes.
@@ -76,3 +76,18 @@ def places_left(shard: Path) -> dict[bytes, tuple[int, int]]:
         if left:
             return left
     return {}
+
+
+def answered_before(shard: Path) -> dict[bytes, int]:
+    """Return the keys of which workers before this shard's were told because they answered them, and when.
+
+    What was answered without a word in return is not stored, and so may be answered once more.
+    """
+    answered: dict[bytes, int] = {}
+    for folder in reversed(predecessors(shard)):
+        try:
+            with RunReader(folder) as reader:
+                answered |= {one.key: one.time_ns for one in reader.contents()}
+        except RunError:
+            continue
+    return answered

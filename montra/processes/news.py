@@ -19,7 +19,12 @@ Rows = list[tuple[int, int, bytes]]
 
 
 class NewsCrawler:
-    """Knows nothing itself. wanted: called when there are probes to take; counters: probe_overflow, as a crawler's."""
+    """Knows nothing itself, and has no address.
+
+    wanted: called when there are probes to take; counters: probe_overflow, as a crawler's.
+    """
+
+    own_id = b""
 
     def __init__(self) -> None:
         self.counters: Counter[str] = Counter()

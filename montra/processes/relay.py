@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crawler.crawl import NEVER_NS
-from crawler.zone_crawler import KnownNode
+from crawler.population import KnownNode
 from montra.datagrams import Counters, Datagram, DatagramBatch
 from montra.monitors.fleet import FleetOutput
 from montra.monitors.roster import address_key
@@ -151,6 +154,10 @@ class Relay:
             total.merge(status.states.items() if status else ())
         total.add("waiting", len(self._held) + sum(map(len, self._backlogs)))
         return total.counts
+
+    def ids_at(self, local: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """Return zeros: this process has no monitors."""
+        return np.zeros((len(local), self._id_bytes), np.uint8)
 
     # What the workers say, and are told
 

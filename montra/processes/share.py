@@ -11,6 +11,7 @@ import ipaddress
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from montra.datagrams import ip_text
 from montra.endpoint.limits import LimitSettings, Rate
 from montra.endpoint.plan import AddressPlan
 from montra.monitors.settings import FleetSettings
@@ -160,16 +161,20 @@ def _monitors(settings: FleetSettings, slot: int, workers: int) -> FleetSettings
 def _plan(config: Config, slot: int, workers: int) -> AddressPlan:
     """Return a worker's plan: ports of its own, and /24s of its own where there are plenty.
 
-    A wildcard socket belongs to one process, so ports are what is always divided (`validate` saw that they suffice).
+    A wildcard socket belongs to one process, so ports are what is always divided (`validate` saw that they suffice);
+    addresses are, too, where an IP holds so many monitors only: then each worker has some of every /24 if need be.
     """
     whole = config.plan()
     ports = whole.ports[slot * len(whole.ports) // workers : (slot + 1) * len(whole.ports) // workers]
     text = f"{ports[0]}-{ports[-1]}"
     own = _own_groups(whole, slot, workers)
     if own is not None:
-        plan = AddressPlan(config.addresses.crawler, own, text)
-        if plan.pairs * workers >= config.monitors.max_monitors:
+        plan = AddressPlan(config.addresses.crawler, own, text, whole.per_ip)
+        if whole.per_ip or plan.capacity * workers >= config.monitors.max_monitors:
             return plan
+    if whole.per_ip:
+        each = [ip_text(whole.ips.at(rank)) for rank in range(slot, len(whole.ips), workers)]
+        return AddressPlan(config.addresses.crawler, each, text, whole.per_ip)
     return AddressPlan(config.addresses.crawler, config.addresses.monitors, text)
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import random
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from crawler.zone_crawler import ZoneCrawler
 from montra.endpoint.plan import AddressPlan
+from montra.monitors.admission import Region
 from montra.monitors.fleet import Fleet
 from montra.overlays import base as overlays
-from montra.overlays.base import Courtesy, Overlay
-from montra.window.config import Config, ConfigError, split_endpoint
+from montra.overlays.base import Courtesy, Overlay, Scope, Wire
+from montra.window.bootstrap import bootstrap_nodes
+from montra.window.config import Config, ConfigError
+from montra.window.units import parse_duration
 from montra.window.window import Monitors
 from zone_store.keyspace.zone import Zone
 
@@ -25,13 +27,19 @@ INTRODUCTION_SHARE = 0.2
 
 _SECRET_BYTES = 32
 
+#: Of keys that were answered, when a run begins.
+NOTHING_YET: Mapping[bytes, int] = {}
+
 #: Packets that introduce one monitor.
 _INTRODUCTIONS = 2
 
 
 @dataclass(slots=True)
 class Parts:
-    """The machines of a window, not yet joined to a store or to sockets. notes: rates lowered to fit the limits."""
+    """The machines of a window, not yet joined to a store or to sockets.
+
+    wire: what opens and seals their datagrams, None if nothing does; notes: rates lowered to fit the limits.
+    """
 
     overlay: Overlay
     zone: Zone
@@ -40,6 +48,7 @@ class Parts:
     fleet: Monitors
     seed: int
     notes: list[str] = field(default_factory=list)
+    wire: Wire | None = None
 
 
 def within_limits(config: Config, *, crawl_only: bool = False) -> tuple[Config, list[str]]:
@@ -66,24 +75,6 @@ def within_limits(config: Config, *, crawl_only: bool = False) -> tuple[Config, 
     return config, notes
 
 
-def resolve(entries: tuple[str, ...]) -> tuple[list[tuple[int, int]], list[str]]:
-    """Resolve bootstrap entries "host:port" to (ip, port) pairs; the second list names those that did not resolve."""
-    found: list[tuple[int, int]] = []
-    failed: list[str] = []
-    for entry in entries:
-        host, port = split_endpoint(entry)
-        try:
-            infos = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_DGRAM)
-        except OSError:
-            failed.append(entry)
-            continue
-        for info in infos:
-            pair = (int.from_bytes(socket.inet_aton(str(info[4][0])), "big"), port)
-            if pair not in found:
-                found.append(pair)
-    return found, failed
-
-
 def source_of_chance(seed: int, name: str) -> random.Random:
     """Return a source of its own for each machine, so that one drawing more does not change the others."""
     return random.Random(hashlib.sha256(f"{seed}/{name}".encode()).digest())
@@ -97,16 +88,32 @@ def build_crawler(
     Raises ConfigError if no bootstrap node's name resolves.
     """
     config, _ = within_limits(config, crawl_only=True)
-    bootstrap, _ = resolve(config.bootstrap)
+    bootstrap, _ = bootstrap_nodes(config, overlay)
     if not bootstrap:
         raise ConfigError(["bootstrap: none of the names resolves; check the names and this host's DNS"])
     rng = source_of_chance(seed, "crawler")
     return ZoneCrawler(overlay, zone, rng.randbytes(overlay.id_bytes), bootstrap, rng, config.crawl, ignore)
 
 
-def build_courtesy(config: Config, overlay: Overlay, seed: int) -> Courtesy | None:
-    """Return who replies to strangers, the same for all processes of a run; None in a run that replies to none."""
-    return overlay.courtesy(config.reply_table(), source_of_chance(seed, "replies").randbytes(_SECRET_BYTES))
+def build_courtesy(
+    config: Config, overlay: Overlay, seed: int, part: Region, answered: Mapping[bytes, int] = NOTHING_YET
+) -> Courtesy | None:
+    """Return who replies to strangers in one part of a fleet, None in a run that replies to none.
+
+    answered: keys that were answered already, and when.
+    """
+    secret = source_of_chance(seed, "replies").randbytes(_SECRET_BYTES)  # the same for all processes
+    scope = Scope(int(parse_duration(config.replies.once) * 1e9), part.contains, answered)
+    return overlay.courtesy(config.reply_table(), secret, scope)
+
+
+def build_wire(overlay: Overlay, seed: int, process: str = "") -> Wire | None:
+    """Return what opens and seals datagrams, None if nothing does.
+
+    All processes of a run have the same keys; `process` names this one, whose padding is its own.
+    """
+    secret = source_of_chance(seed, "keys").randbytes(_SECRET_BYTES)
+    return overlay.wire(secret, source_of_chance(seed, f"wire/{process}"))
 
 
 def build(config: Config, seed: int) -> Parts:
@@ -116,6 +123,6 @@ def build(config: Config, seed: int) -> Parts:
     plan = config.plan()
     config, notes = within_limits(config)
     crawler = build_crawler(config, overlay, zone, seed, plan.is_own)
-    courtesy = build_courtesy(config, overlay, seed)
+    courtesy = build_courtesy(config, overlay, seed, zone)
     fleet = Fleet(overlay, zone, plan, source_of_chance(seed, "monitors"), config.monitors, courtesy)
-    return Parts(overlay, zone, plan, crawler, fleet, seed, notes)
+    return Parts(overlay, zone, plan, crawler, fleet, seed, notes, build_wire(overlay, seed))

@@ -9,7 +9,8 @@ from montra.canaries.canary import Address, Canary
 from montra.datagrams import Datagram, DatagramBatch
 from montra.endpoint.plan import AddressPlan
 from montra.overlays.base import Overlay
-from montra.window.build import resolve, source_of_chance
+from montra.window.bootstrap import resolve
+from montra.window.build import source_of_chance
 from montra.window.config import Config
 from montra.window.window import as_datagrams, rows_of
 from zone_store.keyspace.zone import Zone
@@ -58,7 +59,7 @@ def build_canaries(
         rng = source_of_chance(seed, f"canary/{number}")
         own = Address(_elsewhere(zone, rng.randbytes(overlay.id_bytes)), *plan.crawler)
         rate = config.canaries.per_minute / len(config.canaries.addresses)
-        machines.append(CanaryMachine(Canary(overlay, zone, own, bootstrap, rng, rate, log)))
+        machines.append(CanaryMachine(Canary(overlay, zone, own, list(bootstrap), rng, rate, log)))
     return machines
 
 

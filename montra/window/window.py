@@ -2,7 +2,8 @@
 
 Sans-I/O: `start`, `feed`, `tick` and `due` are all a driver needs, so the gevent endpoint, the simulator and the
 tests run the same code. The way of a datagram: those that arrive at local 0 are the crawler's, all others belong to
-monitors and are scanned as a batch.
+monitors and are scanned as a batch. Where a DHT encrypts, its wire opens what arrives before anybody looks at it, and
+seals what leaves.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crawler.events import CrawlDone, Event, NodeChanged, NodeFound, NodeGone, OwnView
 from montra.datagrams import Counters, Datagram, DatagramBatch
 from montra.monitors.fleet import FleetOutput
-from montra.overlays.base import Overlay, Scan
+from montra.overlays.base import Overlay, Scan, Wire
 from montra.window.newcomers import Newcomers
 from zone_store.captures import Attachment, Captures, CrawlRow, Loss
+from zone_store.contents import Content
 from zone_store.keyspace.zone import Zone
 
 CRAWLER = 0
@@ -50,6 +53,10 @@ class Recorder(Protocol):
         """Keep one ledger row."""
         ...
 
+    def content(self, content: Content) -> None:
+        """Keep what was said of a content ID."""
+        ...
+
 
 class Crawling(Protocol):
     """Who tells of the zone's nodes: `crawler.zone_crawler.ZoneCrawler`, or another process that has it."""
@@ -57,6 +64,11 @@ class Crawling(Protocol):
     @property
     def counters(self) -> Mapping[str, int]:
         """Losses and oddities by name, ever growing."""
+        ...
+
+    @property
+    def own_id(self) -> bytes:
+        """The ID that the crawler's address answers to, b"" if this process has no such address."""
         ...
 
     def start(self, now_ns: int) -> None:
@@ -134,6 +146,10 @@ class Monitors(Protocol):
         """Count monitors by state."""
         ...
 
+    def ids_at(self, local: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """Return the IDs of the monitors at these local addresses, uint8[n, L], zeros where there is none."""
+        ...
+
 
 @dataclass(slots=True)
 class Totals:
@@ -149,8 +165,9 @@ class Window:
     """Drives the crawler and the fleet and records what they find.
 
     zone: of the fleet; nodes that come into it are looked out for in the captures (`newcomers`), None for no such
-    looking. outside: callables that return cumulative counters kept elsewhere (endpoint, store), read at each ledger
-    interval. losses: the names of counters that are losses and belong on the ledger; all others are only totals.
+    looking. wire: what opens and seals datagrams, None if nothing does. outside: callables that return cumulative
+    counters kept elsewhere (endpoint, store), read at each ledger interval. losses: the names of counters that are
+    losses and belong on the ledger; all others are only totals.
     """
 
     def __init__(
@@ -162,6 +179,7 @@ class Window:
         *,
         losses: Callable[[str], bool],
         zone: Zone | None = None,
+        wire: Wire | None = None,
         outside: Iterable[Callable[[], dict[str, int]]] = (),
     ) -> None:
         self.overlay = overlay
@@ -171,7 +189,9 @@ class Window:
         self.outside = list(outside)
         self.totals = Totals()
         self._is_loss = losses
-        self._newcomers = Newcomers(zone) if zone is not None else None
+        self._wire = wire
+        # requests of an addressed DHT do not say whose they are
+        self._newcomers = Newcomers(zone) if zone is not None and not overlay.addressed else None
         self._ledger_begin_ns = 0
         self._ledger_due_ns = 0
         self._ledger_seen: dict[str, int] = {}
@@ -185,38 +205,18 @@ class Window:
 
     def feed(self, now_ns: int, batch: DatagramBatch) -> list[Datagram]:
         """Take received datagrams, return what to send."""
-        outgoing: list[Datagram] = []
+        if self._wire is None:
+            return self._feed(now_ns, batch)
+        own_ids = self.fleet.ids_at(batch.local)
         to_crawler = batch.local == CRAWLER
         if to_crawler.any():
-            rows = rows_of(batch, np.flatnonzero(to_crawler).tolist())
-            outgoing += self._crawled(now_ns, self.crawler.feed(now_ns, rows))
-            if len(rows) == len(batch):
-                return outgoing
-            batch = batch.select(np.flatnonzero(~to_crawler))
-        result = self.fleet.feed(now_ns, batch, self.overlay.scan(batch))
-        if len(result.captures):
-            self.totals.captures += len(result.captures)
-            self.recorder.captures(result.captures)
-            if self._newcomers is not None:
-                for ip, port, node_id in self._newcomers.take(now_ns, result.captures):
-                    self.crawler.probe(now_ns, ip, port, node_id)
-        return outgoing + result.outgoing
+            own_ids[to_crawler] = np.frombuffer(self.crawler.own_id, np.uint8)
+        return self._wire.seal(self._feed(now_ns, self._wire.open(batch, own_ids)))
 
     def tick(self, now_ns: int) -> list[Datagram]:
         """Do what is due, return what to send."""
-        outgoing: list[Datagram] = []
-        if self.fleet.due(now_ns) <= now_ns:
-            outgoing += self.fleet.tick(now_ns)
-            # at once: a monitor is recorded before it can capture, so that a run cut off here is whole
-            self._record_attachments()
-            for ip, port, node_id in self.fleet.take_probes():
-                self.crawler.probe(now_ns, ip, port, node_id)
-        if self.crawler.due(now_ns) <= now_ns:
-            outgoing += self._crawled(now_ns, self.crawler.tick(now_ns))
-        if now_ns >= self._ledger_due_ns:
-            self._record_attachments()
-            self.write_ledger(now_ns)
-        return outgoing
+        outgoing = self._tick(now_ns)
+        return outgoing if self._wire is None else self._wire.seal(outgoing)
 
     def due(self, now_ns: int) -> int:
         """Return when `tick` has something to do next."""
@@ -232,6 +232,8 @@ class Window:
         """Put what was lost since the last time on the ledger."""
         counters = dict(self.crawler_counters())
         counters.update({f"monitor_{name}": n for name, n in self.fleet.counters.counts.items()})
+        if self._wire is not None:
+            counters.update({f"wire_{name}": n for name, n in self._wire.counters.counts.items()})
         for read in self.outside:
             counters.update(read())
         for name, count in sorted(counters.items()):
@@ -246,6 +248,41 @@ class Window:
     def crawler_counters(self) -> dict[str, int]:
         """Return the crawler's counters under names of their own."""
         return {f"crawl_{name}": n for name, n in self.crawler.counters.items()}
+
+    def _feed(self, now_ns: int, batch: DatagramBatch) -> list[Datagram]:
+        outgoing: list[Datagram] = []
+        to_crawler = batch.local == CRAWLER
+        if to_crawler.any():
+            rows = rows_of(batch, np.flatnonzero(to_crawler).tolist())
+            outgoing += self._crawled(now_ns, self.crawler.feed(now_ns, rows))
+            if len(rows) == len(batch):
+                return outgoing
+            batch = batch.select(np.flatnonzero(~to_crawler))
+        result = self.fleet.feed(now_ns, batch, self.overlay.scan(batch))
+        if len(result.captures):
+            self.totals.captures += len(result.captures)
+            self.recorder.captures(result.captures)
+            if self._newcomers is not None:
+                for ip, port, node_id in self._newcomers.take(now_ns, result.captures):
+                    self.crawler.probe(now_ns, ip, port, node_id)
+        for content in result.contents:
+            self.recorder.content(content)
+        return outgoing + result.outgoing
+
+    def _tick(self, now_ns: int) -> list[Datagram]:
+        outgoing: list[Datagram] = []
+        if self.fleet.due(now_ns) <= now_ns:
+            outgoing += self.fleet.tick(now_ns)
+            # at once: a monitor is recorded before it can capture, so that a run cut off here is whole
+            self._record_attachments()
+            for ip, port, node_id in self.fleet.take_probes():
+                self.crawler.probe(now_ns, ip, port, node_id)
+        if self.crawler.due(now_ns) <= now_ns:
+            outgoing += self._crawled(now_ns, self.crawler.tick(now_ns))
+        if now_ns >= self._ledger_due_ns:
+            self._record_attachments()
+            self.write_ledger(now_ns)
+        return outgoing
 
     def _record_attachments(self) -> None:
         for attachment in self.fleet.take_changed():

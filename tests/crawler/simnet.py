@@ -23,7 +23,6 @@ from crawler.zone_crawler import ZoneCrawler
 from zone_store.keyspace.zone import Zone
 
 ID_BYTES = 20
-ID_BITS = 160
 K = 8
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -47,12 +46,17 @@ class SimMessage:
     contacts: tuple[SimContact, ...] = ()
     version: bytes = b""
     reason: str = ""
+    contact_versions: tuple[bytes, ...] = ()
+    verified: bool = True
 
 
 class SimWire(CrawlOverlay, Protocol):
-    """An overlay that can also read the crawler's query, (transaction, target), and write the node's reply."""
+    """An overlay that can also read the crawler's query, (transaction, target, recipient), and write the node's reply.
 
-    def query_of(self, payload: bytes) -> tuple[bytes, bytes]: ...
+    recipient: the ID that the query is meant for, b"" for anybody's.
+    """
+
+    def query_of(self, payload: bytes) -> tuple[bytes, bytes, bytes]: ...
 
     def reply(self, transaction: bytes, sender_id: bytes, contacts: Iterable[SimContact]) -> bytes: ...
 
@@ -61,9 +65,13 @@ class SimOverlay:
     """type byte, transaction 4, ID 20; then the target of a query, or version 4 and contacts of 26 of a reply."""
 
     id_bytes = ID_BYTES
+    addressed = False
 
-    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes) -> bytes:
+    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes, node_id: bytes = b"") -> bytes:
         return b"q" + transaction + own_id + target
+
+    def crawl_echo(self, transaction: bytes, target: bytes, node_id: bytes) -> bytes:
+        return transaction
 
     def parse(self, data: bytes) -> SimMessage:
         kind, transaction, sender_id = data[:1], data[1:5], data[5:25]
@@ -80,8 +88,8 @@ class SimOverlay:
         )
         return SimMessage("reply", transaction, sender_id, contacts, data[25:29])
 
-    def query_of(self, payload: bytes) -> tuple[bytes, bytes]:
-        return payload[1:5], payload[25:45]
+    def query_of(self, payload: bytes) -> tuple[bytes, bytes, bytes]:
+        return payload[1:5], payload[25:45], b""
 
     def reply(self, transaction: bytes, sender_id: bytes, contacts: Iterable[SimContact]) -> bytes:
         packed = b"".join(c.node_id + c.ip.to_bytes(4) + c.port.to_bytes(2) for c in contacts)
@@ -116,7 +124,9 @@ class SimNode:
         return heapq.nsmallest(count, self.table, key=lambda c: int.from_bytes(c.node_id) ^ wanted)
 
     def replies(self, wire: SimWire, payload: bytes) -> list[bytes]:
-        transaction, target = wire.query_of(payload)
+        transaction, target, recipient = wire.query_of(payload)
+        if recipient not in (b"", self.node_id):
+            return []
         if self.answer is not None:
             return self.answer(self, transaction, target)
         return [wire.reply(transaction, self.node_id, self.nearest(target))]
@@ -154,8 +164,8 @@ class SimNet:
         for node in nodes if nodes is not None else everybody:
             own = int.from_bytes(node.node_id)
             node.table = []
-            for bit in range(ID_BITS):
-                tail = ID_BITS - bit - 1
+            for bit in range(8 * self.wire.id_bytes):
+                tail = 8 * self.wire.id_bytes - bit - 1
                 first = (own >> tail ^ 1) << tail
                 low, high = bisect_left(ids, first), bisect_left(ids, first + (1 << tail))
                 chosen = self.rng.sample(range(low, high), min(k, high - low))
@@ -171,7 +181,7 @@ class SimNet:
         for _ in range(natted):
             self.add(zone.random_id(self.rng), natted=True)
         for _ in range(outside):
-            self.add(self.rng.randbytes(ID_BYTES))
+            self.add(self.rng.randbytes(self.wire.id_bytes))
         self.fill_tables(k=k)
 
     def reachable(self, zone: Zone) -> list[SimNode]:

@@ -12,7 +12,7 @@ BOOTSTRAP = [(0x20000001, 6881), (0x20000002, 6881)]
 
 
 def entry(settings: CrawlSettings | None = None) -> Entry:
-    return Entry(ZONE, settings or CrawlSettings(), BOOTSTRAP, random.Random(1))
+    return Entry(ZONE, settings or CrawlSettings(), BOOTSTRAP, random.Random(1), {})
 
 
 def contact(first_byte: int, number: int) -> SimContact:
@@ -90,3 +90,33 @@ def test_candidates_are_wanted_outside_the_zone_or_while_helpers_are_few() -> No
     assert way.wants(START_POINTS - 1, outside=True)
     assert not way.wants(START_POINTS, outside=True)
     assert [way.enough(known) for known in (0, 3, 500)] == [8, 3, 8]
+
+
+def test_who_is_asked_is_asked_by_the_id_that_is_known() -> None:
+    ids = {BOOTSTRAP[0]: b"\x07" * 20, (9, 9): b"\x09" * 20}
+    way = Entry(ZONE, CrawlSettings(), BOOTSTRAP, random.Random(1), ids)
+    assert [way.id_of(address) for address in way.begin(0, alone=True)] == [b"\x07" * 20, b""]
+    way.answered(BOOTSTRAP[1], b"\x08" * 20)
+    way.answered((1, 1), b"\x01" * 20)
+    way.silent(0, BOOTSTRAP[0])  # it may have another one now
+    assert {address: way.id_of(address) for address in way.begin(0, alone=True)} == {
+        (1, 1): b"\x01" * 20,
+        BOOTSTRAP[0]: b"",
+        BOOTSTRAP[1]: b"\x08" * 20,
+    }
+    way.offer([contact(0xA0, 1)])
+    address = way.next(0)
+    assert address is not None
+    assert way.id_of(address) == contact(0xA0, 1).node_id
+    way.entered(BOOTSTRAP[0], b"\xa4" * 20)
+    way.begin(0, alone=True)
+    assert way.id_of(BOOTSTRAP[0]) == b"\xa4" * 20
+
+
+def test_of_a_long_list_only_some_are_asked_at_once() -> None:
+    many = [(0x20000000 + number, 4672) for number in range(1, 1001)]
+    way = Entry(ZONE, CrawlSettings(), many, random.Random(1), {})
+    first, second = way.begin(0, alone=True), way.begin(0, alone=True)
+    assert len(set(first)) == len(set(second)) == 64
+    assert set(first) != set(second)
+    assert set(first) | set(second) <= set(many)

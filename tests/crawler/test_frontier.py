@@ -3,7 +3,7 @@ from crawler.questions import Lane, Purpose, Question
 
 
 def question(lane: Lane, crawl: int = 1) -> Question:
-    return Question((1, 1), b"\x01" * 20, Purpose.OWN_ID, lane, crawl)
+    return Question((1, 1), b"\x01" * 20, Purpose.OWN_ID, lane, crawl=crawl)
 
 
 def drain(frontier: Frontier) -> list[Lane]:

@@ -196,13 +196,17 @@ class Scripted:
     """An overlay that parses to what a test wants to have arrived, whatever the bytes."""
 
     id_bytes = 20
+    addressed = False
 
     def __init__(self) -> None:
         self.transactions: list[bytes] = []
         self.next = SimMessage("malformed")
 
-    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes) -> bytes:
+    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes, node_id: bytes = b"") -> bytes:
         self.transactions.append(transaction)
+        return transaction
+
+    def crawl_echo(self, transaction: bytes, target: bytes, node_id: bytes) -> bytes:
         return transaction
 
     def parse(self, data: bytes) -> SimMessage:

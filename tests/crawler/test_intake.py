@@ -157,3 +157,18 @@ def test_a_resting_contact_is_not_asked_before_its_time_and_then_by_its_latest_c
     (again,) = made.take(15 * 10**9, SOURCE, [contact(1, inside(77))], is_random=True).ask
     assert again is node
     assert node.node_id == inside(77)
+
+
+def test_others_tell_the_client_of_a_node_that_does_not_say_itself() -> None:
+    made, population, _ = intake()
+    made.take(0, SOURCE, [contact(1), contact(2), contact(3, b"\x01" * 20)], False, [b"\x08", b"\x09", b"\x0a"])
+    assert {ip: node.version for (ip, _), node in population.contacts.items()} == {
+        0x16000001: b"\x08",
+        0x16000002: b"\x09",
+    }
+    known = population.contacts[0x16000001, 6881]
+    population.settle(known)
+    made.take(0, SOURCE, [contact(1, inside(9))], False, [b"\x01"])
+    assert known.version == b"\x08"  # of another ID
+    made.take(0, SOURCE, [contact(1)], False, [b"\x09"])
+    assert known.version == b"\x09"

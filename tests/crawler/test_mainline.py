@@ -14,18 +14,22 @@ class MainlineWire:
     """Mainline, and the node's side of it written out by hand."""
 
     id_bytes = 20
+    addressed = False
 
-    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes) -> bytes:
+    def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes, node_id: bytes = b"") -> bytes:
         return OVERLAY.crawl_query(own_id, target, transaction)
+
+    def crawl_echo(self, transaction: bytes, target: bytes, node_id: bytes) -> bytes:
+        return transaction
 
     def parse(self, data: bytes) -> SimMessage:
         return OVERLAY.parse(data)  # type: ignore[return-value]
 
-    def query_of(self, payload: bytes) -> tuple[bytes, bytes]:
+    def query_of(self, payload: bytes) -> tuple[bytes, bytes, bytes]:
         query = OVERLAY.parse(payload)
         assert (query.type, query.method, query.sender_id) == ("query", "find_node", OWN_ID)
         assert b"2:roi1e" in payload
-        return query.transaction, query.key
+        return query.transaction, query.key, b""
 
     def reply(self, transaction: bytes, sender_id: bytes, contacts: Iterable[SimContact]) -> bytes:
         nodes = b"".join(c.node_id + c.ip.to_bytes(4) + c.port.to_bytes(2) for c in contacts)

@@ -8,8 +8,9 @@ import pytest
 
 from crawler.crawl import NEVER_NS
 from crawler.events import CrawlDone, Event, NodeFound, NodeGone, OwnView
+from crawler.population import KnownNode
 from crawler.settings import CrawlSettings
-from crawler.zone_crawler import KnownNode, ZoneCrawler
+from crawler.zone_crawler import ZoneCrawler
 from zone_store.keyspace.ids import common_prefix_length
 from zone_store.keyspace.zone import Zone
 

@@ -9,8 +9,9 @@ import pytest
 
 from montra.datagrams import ip_number
 from montra.endpoint.plan import AddressPlan
-from montra.processes.heir import Heir, places_left
+from montra.processes.heir import Heir, answered_before, places_left
 from zone_store.captures import Attachment
+from zone_store.contents import Content, What
 from zone_store.run.folder import Manifest
 from zone_store.run.join import predecessors, shard_folder
 from zone_store.run.writer import RunWriter
@@ -86,3 +87,14 @@ def test_a_shard_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     broken = shard(tmp_path, 0, 1, Attachment(1, B, 1, 1, B, 10, 11, 5))
     (broken / "capture.lmdb" / "data.mdb").unlink()
     assert places_left(shard_folder(tmp_path, 0, 2)) == {A: (10, 11)}
+
+
+def test_what_all_workers_before_were_told_is_known(tmp_path: Path) -> None:
+    for generation, key in ((0, A), (1, B)):
+        folder = shard_folder(tmp_path, 0, generation)
+        folder.mkdir(parents=True)
+        with RunWriter(folder, Manifest(montra_version="0", overlay="kad", zone="a4/6", start_ns=5), "") as writer:
+            writer.content(Content(7 + generation, 1, 1, 1, What.SOURCE, key, key))
+    (shard_folder(tmp_path, 1, 0)).mkdir(parents=True)
+    assert answered_before(shard_folder(tmp_path, 0, 2)) == {A: 7, B: 8}
+    assert answered_before(shard_folder(tmp_path, 0, 0)) == {}

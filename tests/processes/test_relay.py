@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.zone_crawler import KnownNode
+from crawler.population import KnownNode
 from montra.processes.messages import Changed, Found, Gone, Status, View
 from montra.processes.relay import NEVER_NS, Relay
 from montra.processes.share import Sectors

@@ -13,7 +13,8 @@ from montra.datagrams import Counters, Datagram
 from montra.endpoint.blocklist import Blocklist
 from montra.endpoint.limits import Limits, LimitSettings, Rate
 from montra.endpoint.outbox import Outbox
-from montra.monitors.settings import FleetSettings
+from montra.monitors.settings import FleetSettings, settings_of
+from montra.overlays.kad import OVERLAY as KAD
 from montra.processes.build import check_division
 from montra.processes.share import Sectors, divide_limits, handover_s, share_of
 from montra.window.config import Addresses, Config, ConfigError, Processes, validate
@@ -209,3 +210,37 @@ def test_what_all_processes_send_together_keeps_the_promise(workers: int) -> Non
     for target in targets:
         assert keeps([at_ns for at_ns, where in sent if where == target], whole.target)
     assert len(times) > 0.8 * whole.subnet.per_s * 20, "what may be sent is sent"
+
+
+def kad(workers: int, *ips: str) -> Config:
+    addresses = Addresses(crawler="192.0.2.1:4600", monitors=ips, ports="4672-4675")
+    return Config(
+        overlay="kad",
+        zone="a4/6",
+        bootstrap=("20.0.1.1:4672/" + "a4" * 16,),
+        addresses=addresses,
+        monitors=settings_of(KAD),
+        processes=Processes(workers=workers),
+    )
+
+
+@pytest.mark.parametrize("ips", [("100.96.0.0/17",), ("100.96.0.0/22",), ("100.96.0.0/29", "100.97.0.7")])
+def test_where_an_ip_holds_one_monitor_no_two_workers_share_one(ips: tuple[str, ...]) -> None:
+    given_config = kad(3, *ips)
+    validate(given_config)
+    whole = given_config.plan()
+    plans = [share_of(given_config, Zone.parse("a4/6", 128), slot).plan for slot in range(3)]
+    taken = [set(plan.ips.take(range(len(plan.ips))).tolist()) for plan in plans]  # type: ignore[arg-type]
+    assert sum(map(len, taken)) == len(set.union(*taken)) == len(whole.ips)
+    assert sum(plan.capacity for plan in plans) == whole.capacity
+    assert len({port for plan in plans for port in plan.ports}) == 4
+    assert {plan.per_ip for plan in plans} == {1}
+    assert min(plan.groups for plan in plans) >= min(16, whole.groups) - 1
+
+
+def test_fewer_ips_than_workers_is_a_fault_there() -> None:
+    with pytest.raises(ConfigError) as caught:
+        validate(kad(3, "100.96.0.0/31"))
+    assert caught.value.problems == [
+        "addresses.monitors: 2 IPs for 3 workers, and each needs some of its own: give more, or lower processes.workers"
+    ]

@@ -148,9 +148,9 @@ def test_all_processes_of_a_run_reply_alike_and_take_each_others_tokens() -> Non
     batch = DatagramBatch.of([(START, 1, 2, 3, query)])
     said = []
     for seed in (1, 1, 2):
-        courtesy = build_courtesy(given, OVERLAY, seed)
+        courtesy = build_courtesy(given, OVERLAY, seed, ZONE)
         assert courtesy is not None
         scan = OVERLAY.scan(batch)
         said += courtesy.answer(START, batch, scan, np.array([0]), np.zeros((1, 20), np.uint8)).payloads
     assert said[0] == said[1] != said[2]
-    assert build_courtesy(replace(given, replies=Replies(mode="paper")), OVERLAY, 1) is None
+    assert build_courtesy(replace(given, replies=Replies(mode="paper")), OVERLAY, 1, ZONE) is None

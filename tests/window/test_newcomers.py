@@ -104,3 +104,12 @@ def test_the_window_asks_them() -> None:
     assert crawler.probes == []
     Window(*parts, losses=bool, zone=ZONE).feed(SECOND, packets)
     assert crawler.probes == [(1, 6881, id_of(0xA5))]
+
+
+def test_where_requests_name_no_requester_nobody_is_asked() -> None:
+    everything, nameless = Zone.parse("00/0", 128), asking((bytes(20), 1, 0))
+    crawler, fleet = Asked(), Heard(nameless)
+    overlay: Any = overlays.load("kad")
+    parts: Any = (overlay, crawler, fleet, fleet)
+    Window(*parts, losses=bool, zone=everything).feed(SECOND, DatagramBatch.of([(SECOND, 1, 1, 4672, b"junk")]))
+    assert crawler.probes == []

@@ -15,6 +15,7 @@ from montra.overlays.base import Message
 from montra.overlays.mainline import OVERLAY
 from montra.window.window import Window
 from zone_store.captures import Attachment, Captures, CrawlRow, Kind, Loss
+from zone_store.contents import Content
 from zone_store.keyspace.ids import xor_distance
 from zone_store.keyspace.zone import Zone
 from zone_store.losses import is_loss
@@ -44,6 +45,9 @@ class Recorder:
 
     def loss(self, loss: Loss) -> None:
         self.losses.append(loss)
+
+    def content(self, content: Content) -> None:
+        raise NotImplementedError("Mainline has none")
 
 
 @dataclass

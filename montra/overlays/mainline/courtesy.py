@@ -193,6 +193,10 @@ class MainlineCourtesy:
         counters.add("reply_too_long", int(np.count_nonzero(making)) - len(at))
         return Replies(rows[at], payloads, policy[at], policy[at] == Reply.DISCARD, late, int(Reply.BEHIND), counters)
 
+    def invited(self, now_ns: int, ip: int, key: bytes) -> bool:
+        """Return False: who is invited announces, and the token tells (`Reply.ONCE`)."""
+        return False
+
     def _escort(
         self,
         now_ns: int,

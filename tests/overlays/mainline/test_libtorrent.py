@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from montra.datagrams import DatagramBatch, ip_number
-from montra.overlays.base import Contact, Message
+from montra.overlays.base import Contact, Message, Peer
 from montra.overlays.mainline import OVERLAY
 from zone_store.captures import Kind
 
@@ -72,14 +72,15 @@ def test_libtorrent_takes_the_monitor_in_and_hands_it_out(node: Node) -> None:
         target_id = _ask(crawler, node, OVERLAY.crawl_query(bytes(20), bytes(20), b"cq"), b"cq").sender_id
         monitor_id = target_id[:-1] + bytes([target_id[-1] ^ 1])
         own = (monitor_id, ip_number(MONITOR_IP), monitor.getsockname()[1])
-        introduction = OVERLAY.introduction(monitor_id, target_id, b"in")
+        introduction = OVERLAY.introduction(monitor_id, Peer(target_id), b"in")
         give_up = time.monotonic() + 20
         seen: list[Contact] = []
         while own not in seen and time.monotonic() < give_up:
             seen = list(_ask(monitor, node, introduction, b"in").contacts)
         assert own in seen
         assert own in _ask(crawler, node, OVERLAY.crawl_query(bytes(20), monitor_id, b"cr"), b"cr").contacts
-        assert _ask(monitor, node, OVERLAY.keep_alive(monitor_id, target_id, b"ka"), b"ka").sender_id == target_id
+        keep_alive = OVERLAY.keep_alive(monitor_id, Peer(target_id), b"ka")
+        assert _ask(monitor, node, keep_alive, b"ka").sender_id == target_id
         handed_out = _ask(crawler, node, OVERLAY.crawl_query(bytes(20), bytes(20), b"cs"), b"cs").contacts
         assert all(ip != ip_number(CRAWLER_IP) for _, ip, _ in handed_out)
 
@@ -89,7 +90,7 @@ def test_libtorrent_asks_the_monitor_and_its_lookup_is_scanned(node: Node) -> No
     monitor_id, key = b"m" * 20, b"k" * 20
     with _socket(MONITOR_IP) as monitor:
         for _ in range(2):
-            _ask(monitor, node, OVERLAY.introduction(monitor_id, monitor_id, b"in"), b"in")
+            _ask(monitor, node, OVERLAY.introduction(monitor_id, Peer(monitor_id), b"in"), b"in")
         node.session.dht_get_peers(lt.sha1_hash(key))
         asked: dict[bytes, int] = {}
         while key not in asked:
@@ -98,7 +99,7 @@ def test_libtorrent_asks_the_monitor_and_its_lookup_is_scanned(node: Node) -> No
             scan = OVERLAY.scan(DatagramBatch.of([(0, 0, ip_number(source[0]), source[1], data)]))
             assert scan.malformed == {}
             asked[scan.key[0].tobytes()] = int(scan.kind[0])
-            answer = OVERLAY.answer(query, monitor_id)
+            answer = OVERLAY.answer(query, monitor_id, Peer(query.sender_id))
             if answer is not None:
                 assert len(answer) <= len(data)
                 monitor.sendto(answer, node.address)
