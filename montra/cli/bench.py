@@ -14,6 +14,7 @@ VERBS = {
     "crawl": "Crawl a large zone, beside asking one node at a time.",
     "ingest": "Take in copies of lookups, beside a plain receiver and a loop in C.",
     "store": "Bytes and time for each capture stored, beside DuckDB.",
+    "wire": "Open and scan obfuscated requests of Kad, beside the cipher alone.",
 }
 
 
