@@ -141,12 +141,12 @@ def config_flags(function: F) -> F:
 def read_config(path: Path, overrides: dict[str, Any], *, crawl_only: bool = False) -> Config:
     """Return the checked configuration of a file and flags; raises ConfigError.
 
-    A relative blocklist in the file is relative to the file; one given as a flag is relative to where we are.
+    Relative names of files in the file are relative to it; one given as a flag is relative to where we are.
     """
     document = configuration.load(path)
-    section = document.get("responsible")
-    if isinstance(section, dict) and isinstance(section.get("blocklist"), str) and section["blocklist"]:
-        section["blocklist"] = str(path.parent / section["blocklist"])
+    for section, name in ((document.get("responsible"), "blocklist"), (document, "bootstrap_file")):
+        if isinstance(section, dict) and isinstance(section.get(name), str) and section[name]:
+            section[name] = str(path.parent / section[name])
     config = configuration.parse(configuration.merge(document, overrides))
     configuration.validate(config, crawl_only=crawl_only)
     return config

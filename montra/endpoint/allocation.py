@@ -4,6 +4,9 @@ Why: libtorrent keeps one contact of each exact IP in its table and one of each 
 monitors dealt round-robin in ID order over 16 /24s every monitor of a lookup is still met, at random it is four in five
 (the project's testbed measurements). Targets come one by one and leave again, so the deal is made greedily:
 the /24 whose nearest holder in ID order is farthest away.
+
+Where clients keep one contact of each IP and no more in their whole table (Kad), an address is lent to one monitor at a
+time, whatever its ports: its other slots stay free.
 """
 
 from __future__ import annotations
@@ -29,13 +32,16 @@ _LOW = (1 << 32) - 1
 class Allocation:
     """The slots in use. A slot is rank * ports + port index; subnet i holds the address ranks begins[i]..begins[i+1]-1.
 
+    most: slots of one address in use at once, 0 for all of them.
+
     Deterministic: the same calls give the same slots. All IDs are of one length. Memory is arrays: about 35 bytes for
     each slot in use, and for addresses and slots never used only what the pages shared with used ones hold.
     """
 
-    def __init__(self, begins: list[int], ports: int) -> None:
+    def __init__(self, begins: list[int], ports: int, most: int = 0) -> None:
         self._begins = begins
         self._ports = ports
+        self._most = min(most, ports) if most else ports
         self._holders = IdOrder(begins[-1] * ports)
         self._subnet_of_rank = np.repeat(np.arange(len(begins) - 1, dtype=np.int32), np.diff(begins))
         self._taken = np.zeros(begins[-1] * ports, np.bool_)  # by slot
@@ -72,8 +78,8 @@ class Allocation:
             self._near[subnets] = _UNSEEN
 
     def take_slot(self, target_id: bytes, slot: int) -> bool:
-        """Take one slot and no other for a target; False if somebody holds it, or there is none of this number."""
-        if not 0 <= slot < len(self._taken) or self._taken[slot]:
+        """Take one slot and no other for a target; False if it is not free, or there is none of this number."""
+        if not 0 <= slot < len(self._taken) or self._taken[slot] or self._used[slot // self._ports] >= self._most:
             return False
         self._take(target_id, slot)
         return True
@@ -104,7 +110,7 @@ class Allocation:
         self._set_load(subnet, self._load[subnet] + 1)
 
     def _set_load(self, subnet: int, load: int) -> None:
-        capacity = (self._begins[subnet + 1] - self._begins[subnet]) * self._ports
+        capacity = (self._begins[subnet + 1] - self._begins[subnet]) * self._most
         if self._load[subnet] < capacity:
             del self._open[bisect_left(self._open, self._load[subnet] << 32 | subnet)]
         if load < capacity:
@@ -138,7 +144,7 @@ class Allocation:
         """
         begin, end = self._begins[subnet], self._begins[subnet + 1]
         order = self._used[begin:end].astype(np.int64)
-        order[order == self._ports] = _LOW  # full
+        order[order == self._most] = _LOW  # full
         for rank in avoid:
             if begin <= rank < end:
                 order[rank - begin] = _LOW

@@ -34,26 +34,31 @@ class AddressPlan:
     """The pairs of a run and their holders (fits `montra.monitors.pool.AddressPool`).
 
     crawler: "192.0.2.1:6881"; addresses: each "192.0.2.7", "192.0.2.7-20" or "192.0.2.0/24", duplicates count once,
-    None for a crawl without monitors; ports: "6881" or "6881-6890". Raises PlanError.
+    None for a crawl without monitors; ports: "6881" or "6881-6890"; per_ip: monitors that may share an IP, 0 for as
+    many as there are ports. Raises PlanError.
+
+    pairs: all there are; capacity: those that can be held at once.
     """
 
-    def __init__(self, crawler: str, addresses: Sequence[str] | None, ports: str) -> None:
+    def __init__(self, crawler: str, addresses: Sequence[str] | None, ports: str, per_ip: int = 0) -> None:
         self.ports = _parse_ports(ports)
         self.crawler = _parse_crawler(crawler)
         self.ips = AddressSet([] if addresses is None else _parse_monitors(addresses))
+        self.per_ip = per_ip
         self.pairs = len(self.ips) * len(self.ports)
+        self.capacity = len(self.ips) * min(per_ip or len(self.ports), len(self.ports))
         if self.pairs > MAX_PAIRS:
             raise PlanError(
                 f"{self.pairs} (address, port) pairs are too many (at most {MAX_PAIRS}): name smaller blocks"
             )
         if self.crawler[0] in self.ips:
-            # libtorrent holds one contact of each exact IP: the crawler's entry would keep monitors out
+            # clients hold one contact of each exact IP: the crawler's entry would keep monitors out
             raise PlanError(
                 f"the crawler's address {ip_text(self.crawler[0])} is also a monitor address: give it its own"
             )
         groups, begins = self.ips.subnets()
         self.groups = len(groups)
-        self._held = Allocation(begins.tolist(), len(self.ports))
+        self._held = Allocation(begins.tolist(), len(self.ports), per_ip)
 
     def acquire(self, target_id: bytes, avoid: frozenset[int] = frozenset()) -> int | None:
         """Take a free pair for the monitor beside `target_id`; None when nothing is free.
@@ -65,7 +70,7 @@ class AddressPlan:
         return None if slot is None else slot + 1
 
     def acquire_pair(self, target_id: bytes, ip: int, port: int) -> int | None:
-        """Take one pair and no other for the monitor beside `target_id`; None when it is held, or none of ours."""
+        """Take one pair and no other for the monitor beside `target_id`; None when it is not free, or none of ours."""
         local = int(self.locals_of(np.array([ip], np.uint32), np.array([port], np.uint16))[0])
         return local if local > CRAWLER and self._held.take_slot(target_id, local - 1) else None
 
@@ -120,7 +125,7 @@ class AddressPlan:
         return ip, port
 
     def describe(self) -> dict[str, int | float | bool | str]:
-        """Return what the plan holds, for the preflight of a run with monitors.
+        """Return what the plan holds, for the preflight of a run with monitors that may share an IP.
 
         pairs, ips, groups (/24s), ports; observed_right: the least share of libtorrent lookups whose observed
         destination is right with so many /24s; crawler_group_shared: the crawler sits in a /24 of monitors; note: a
@@ -147,7 +152,14 @@ class AddressPlan:
     def shares_group(self, ip: int) -> bool:
         """Tell whether an address lies in a /24 of monitors."""
         first = ip & ~255
-        return bool(((self.ips.starts <= first + 255) & (self.ips.ends >= first)).any())
+        return self._overlaps(first, first + 255)
+
+    def touches(self, low: int, high: int) -> bool:
+        """Tell whether crawler or monitors have addresses from `low` to `high`, both included."""
+        return low <= self.crawler[0] <= high or self._overlaps(low, high)
+
+    def _overlaps(self, low: int, high: int) -> bool:
+        return bool(((self.ips.starts <= high) & (self.ips.ends >= low)).any())
 
 
 def _parse_ports(text: str) -> range:

@@ -8,18 +8,18 @@ a reply. Lookups of strangers become captures, and are replied to, by array oper
 Counters. Nodes: found, own_address, bad_address, outside_zone, unstable_id, waiting_full, sybil; in a thin fleet also
 bare, promoted, bare_full; refused for now, they wait: max_monitors, pool_exhausted; forgotten: silent_forgotten.
 Received: captured, captured_from_target, late (of those: for a monitor that lingers), idle_local (no monitor there),
-stranger_other, late_target, target_limited, malformed_*, unmatched_reply, foreign_id_query, replies, error_replies,
-target_queries (not answered), answered_queries. Sent: introductions, greetings, keep_alives, and see `strangers`. Life:
-attached, accepted, visible_by_reply, visible_by_view, not_visible, dropped, visible_gaps_merged, probes,
-no_other_address, blackout (rounds held against nobody), gone_ignored, and how attachments ended: changed_id, moved,
-silent, gone, sealed.
+stranger_other, late_target, target_limited, malformed_*, unmatched_reply, foreign_id_query, unproved_reply,
+unproved_query, replies, error_replies, target_queries (not answered), answered_queries. Sent: introductions, greetings,
+keep_alives, and see `strangers`. Life: attached, accepted, visible_by_reply, visible_by_view, not_visible, dropped,
+visible_gaps_merged, probes, no_other_address, blackout (rounds held against nobody), gone_ignored, and how attachments
+ended: changed_id, moved, silent, gone, sealed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from random import Random
 
@@ -34,23 +34,25 @@ from montra.monitors.nearness import Nearness
 from montra.monitors.pool import AddressPool
 from montra.monitors.probes import Probes
 from montra.monitors.roster import Roster, Target
-from montra.monitors.settings import FleetSettings, nanoseconds
+from montra.monitors.settings import FleetSettings, nanoseconds, settings_of
 from montra.monitors.strangers import Strangers
 from montra.monitors.table import IDLE, LINGERING, State, beside
 from montra.monitors.thinning import Thinning
 from montra.monitors.timetable import Timetable
 from montra.monitors.visibility import Visibility
 from montra.monitors.wheel import Rows
-from montra.overlays.base import Courtesy, Overlay, Scan, version_number
+from montra.overlays.base import Courtesy, Overlay, Peer, Scan, version_number
 from zone_store.captures import Attachment, Captures, Kind
+from zone_store.contents import Content
 
 
 @dataclass(slots=True)
 class FleetOutput:
-    """What a batch brought: answers to send and lookups to keep."""
+    """What a batch brought: answers to send, lookups to keep, and what was said of content IDs."""
 
     outgoing: list[Datagram]
     captures: Captures
+    contents: list[Content] = field(default_factory=list)
 
 
 class Fleet:
@@ -69,13 +71,14 @@ class Fleet:
         courtesy: Courtesy | None = None,
         expected: Iterable[bytes] = (),
     ) -> None:
-        self.settings = settings or FleetSettings()
+        self.settings = settings or settings_of(overlay)
         self.counters = Counters()
         self._overlay = overlay
         self._zone = zone
         self._pool = pool
         self._roster = Roster(pool, overlay.id_bytes, self.settings, self.counters)
-        self._timetable = Timetable(self._roster.table, self.settings, rng, self.counters)
+        table, most_early = self._roster.table, overlay.most_introductions
+        self._timetable = Timetable(table, self.settings, rng, self.counters, most_early)
         self._probes = Probes(self._roster.table, self.settings.max_probes_per_s)
         self._visibility = Visibility(self._roster, self._timetable, self.settings, self.counters)
         self._dialogue = Dialogue(overlay, self._roster, self._timetable, self._visibility, self.counters)
@@ -160,14 +163,20 @@ class Fleet:
         ):
             self.counters.add(name, int(np.count_nonzero(which)))
         self.counters.merge((f"malformed_{reason}", n) for reason, n in Counter(malformed).items())
-        self.counters.add("stranger_other", int(np.count_nonzero(stranger)) - len(malformed))
         captures = capture(batch, scan, kept, table.number[rows[kept]], from_target[kept])
         heard = np.flatnonzero(from_target)
         outgoing = self._converse(now_ns, batch, rows, heard) if len(heard) else []
-        if self._strangers is not None and len(asked := np.flatnonzero(lookup & ~from_target)):
-            asked = self._strangers.wanted(batch, scan, asked)
-            outgoing += self._strangers.answer(now_ns, batch, scan, asked, table.monitors(rows[asked]))
-        return FleetOutput(outgoing, captures)
+        contents: list[Content] = []
+        other = int(np.count_nonzero(stranger)) - len(malformed)
+        if self._strangers is not None:
+            if len(asked := np.flatnonzero(lookup & ~from_target)):
+                asked = self._strangers.wanted(batch, scan, asked)
+                outgoing += self._strangers.answer(now_ns, batch, scan, asked, table.monitors(rows[asked]))
+            if len(said := np.flatnonzero(stranger)):
+                contents, about = self._strangers.contents(now_ns, batch, said, table.number[rows[said]])
+                other -= about
+        self.counters.add("stranger_other", other)
+        return FleetOutput(outgoing, captures, contents)
 
     def tick(self, now_ns: int) -> list[Datagram]:
         """Attach waiting targets and do what is due; returns introductions and keep-alives to send."""
@@ -229,6 +238,12 @@ class Fleet:
         counts[IDLE] = table.room
         bare = self._thinning.bare if self._thinning is not None else 0
         return {state.name.lower(): counts[state] for state in State} | {"waiting": len(self._waiting), "bare": bare}
+
+    def ids_at(self, local: NDArray[np.int32]) -> NDArray[np.uint8]:
+        """Return the IDs of the monitors at these local addresses, uint8[n, L], zeros where there is none."""
+        rows = self._roster.rows_at(local)
+        ids: NDArray[np.uint8] = np.where(rows[:, None] >= 0, self._roster.table.monitors(rows), np.uint8(0))
+        return ids
 
     def keep_alive_lateness_s(self, share: float = 0.99) -> float:
         """Return the lateness in seconds that this share of all keep-alives so far did not exceed."""
@@ -359,9 +374,10 @@ class Fleet:
         size = self._overlay.id_bytes
         targets = [ids[at : at + size] for at in range(0, len(ids), size)]
         return [
-            Datagram(local, ip, port, build(beside(target), target, transaction.to_bytes(4, "big")))
-            for target, local, ip, port, transaction in zip(
+            Datagram(local, ip, port, build(beside(target), Peer(target, key), transaction.to_bytes(4, "big")))
+            for target, key, local, ip, port, transaction in zip(
                 targets,
+                table.peer_key[rows].tolist(),
                 table.local[rows].tolist(),
                 table.target_ip[rows].tolist(),
                 table.target_port[rows].tolist(),

@@ -24,7 +24,7 @@ from zone_store.captures import Attachment
 #: Columns that an attachment is made of.
 _REPORTED = (
     *("number", "target_ip", "target_port", "local"),
-    *("found_ns", "introduced_ns", "accepted_ns", "visible_ns", "lost_ns", "reason"),
+    *("found_ns", "introduced_ns", "accepted_ns", "visible_ns", "lost_ns", "reason", "version", "status"),
 )
 _CHUNK = 4096  # attachments made from one slice of them
 
@@ -240,7 +240,7 @@ class Roster:
             columns = [getattr(self.table, name)[chunk].tolist() for name in _REPORTED]
             ids = self.table.target_id[chunk].tobytes()
             for i, (row, values) in enumerate(zip(chunk.tolist(), zip(*columns, strict=True), strict=True)):
-                number, ip, port, local, found, introduced, accepted, visible_ns, lost, reason = values
+                number, ip, port, local, found, introduced, accepted, visible_ns, lost, reason, version, status = values
                 visible = self._past.get(row, ())
                 if visible_ns:
                     visible = (*visible, (visible_ns, lost))
@@ -258,4 +258,6 @@ class Roster:
                     tuple(visible),
                     lost,
                     REASONS[reason],
+                    version,
+                    status,
                 )

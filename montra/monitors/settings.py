@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
+
+from montra.overlays.base import Overlay
 
 #: Small counts have a byte each in the table.
 _MAX_COUNT = 200
@@ -10,13 +13,11 @@ _MAX_COUNT = 200
 #: Groups of more targets than this leave most lookups without a monitor, which meet eight.
 MAX_EVERY = 64
 
-#: Introductions to one target in its first `early_s` (mldht throttles who sends more).
-EARLY_INTRODUCTIONS = 4
-
 
 @dataclass(frozen=True, slots=True)
 class FleetSettings:
-    """Settings of a fleet; raises ValueError in one clear line.
+    """Settings of a fleet; raises ValueError in one clear line. Reasons are Mainline's; other DHTs have other defaults
+    (`Overlay.defaults`).
 
     every: one target at least of each group of at most so many neighbours has a monitor, see
     `montra.monitors.thinning`; 1: each target has. patience_s: how long a worker's successor waits for the targets that
@@ -27,7 +28,9 @@ class FleetSettings:
 
     tick_s: grain of all timers; a timer is never early and less than one tick late. second_introduction_s: libtorrent
     shows a peer at its second query. repeat_s, repeats: further introductions while the target stays mute. early_s:
-    time after the first introduction in which no more than four are sent, since more make mldht throttle us.
+    time after the first introduction in which no more than `Overlay.most_introductions` are sent: of Mainline's clients
+    mldht throttles who sends more. round_gap_s: time at least from one round of queries to one that nobody planned,
+    such as after a query under another ID; for clients that drop what comes too often.
     reply_timeout_s: when a query counts as unanswered. reintroduce_s: waits before the 1st, 2nd, ... re-introduction of
     a monitor that is not handed out or whose target is mute; the last one repeats. max_failures: rounds without an
     answer in a row before the target is given up as silent. retry_silent_s: peace for a target that answers the crawl
@@ -59,6 +62,7 @@ class FleetSettings:
     repeat_s: float = 5.0
     repeats: int = 2
     early_s: float = 120.0
+    round_gap_s: float = 0.0
     reply_timeout_s: float = 5.0
     reintroduce_s: tuple[float, ...] = (15.0, 60.0, 60.0, 300.0, 900.0)
     max_failures: int = 4
@@ -78,7 +82,8 @@ class FleetSettings:
     packet_burst: int = 16
 
     def __post_init__(self) -> None:
-        whole = {"max_moves", "repeats", "max_id_changes"}  # zero means: never
+        # zero means: never, or at once
+        whole = {"max_moves", "repeats", "max_id_changes", "round_gap_s"}
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name in ("reintroduce_s", "keep_alive_jitter"):
@@ -91,13 +96,22 @@ class FleetSettings:
             raise ValueError(f"keep_alive_jitter must be a share below 1: {self.keep_alive_jitter}")
         if self.second_introduction_s >= self.repeat_s:
             raise ValueError("second_introduction_s must be shorter than repeat_s")
-        if self.repeats > EARLY_INTRODUCTIONS - 2:
-            raise ValueError(f"repeats must be at most {EARLY_INTRODUCTIONS - 2}: {self.repeats}")
         if self.every > MAX_EVERY:
             raise ValueError(f"every must be at most {MAX_EVERY}: {self.every}")
-        for name in ("max_failures", "move_after", "absent_views", "max_moves", "max_id_changes"):
+        for name in ("max_failures", "move_after", "absent_views", "max_moves", "max_id_changes", "repeats"):
             if getattr(self, name) > _MAX_COUNT:
                 raise ValueError(f"{name} must be at most {_MAX_COUNT}: {getattr(self, name)}")
+
+
+def settings_of(overlay: Overlay, **changes: Any) -> FleetSettings:
+    """Return the settings of a fleet on a DHT: its defaults, and `changes`; raises ValueError."""
+    return FleetSettings(**{**overlay.defaults.get("monitors", {}), **changes})
+
+
+def check_introductions(settings: FleetSettings, most: int) -> None:
+    """Raise ValueError if the first round would have more than `most` introductions."""
+    if settings.repeats > most - 2:
+        raise ValueError(f"repeats must be at most {most - 2}: {settings.repeats}")
 
 
 def nanoseconds(seconds: float) -> int:

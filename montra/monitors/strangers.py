@@ -17,6 +17,7 @@ from montra.monitors.pool import AddressPool
 from montra.monitors.wheel import Rows
 from montra.overlays.base import Courtesy, Overlay, Scan
 from zone_store.captures import Flag
+from zone_store.contents import Content
 from zone_store.keyspace.ids import common_prefix_lengths
 
 #: Addresses kept aside for replies that must not come from the monitor's own. They take turns, since clients shut out
@@ -26,11 +27,15 @@ SPARES = 32
 
 
 class Strangers:
-    """Replies to strangers' lookups. Counters: stranger_replies_<policy>, and stranger_<why> where one was dropped."""
+    """Replies to strangers' lookups, and what they bring.
+
+    Counters: stranger_replies_<policy>, stranger_contents, and stranger_<why> where a reply or content was dropped.
+    """
 
     def __init__(
         self, overlay: Overlay, courtesy: Courtesy, pool: AddressPool, nearness: Nearness, counters: Counters
     ) -> None:
+        self._overlay = overlay
         self._courtesy = courtesy
         self._pool = pool
         self._nearness = nearness
@@ -46,7 +51,8 @@ class Strangers:
         A refresh goes to the requester's own neighbourhood and nobody waits for its end.
         """
         own = self._pool.are_own(batch.source_ip[asked], batch.source_port[asked])
-        refresh = common_prefix_lengths(scan.key[asked], scan.requester_id[asked]) >= self._refresh_bits
+        known = scan.requester_id[asked].any(axis=1)  # of some DHTs lookups do not tell who makes them
+        refresh = known & (common_prefix_lengths(scan.key[asked], scan.requester_id[asked]) >= self._refresh_bits)
         return asked[~(own | refresh | (scan.flags[asked] & Flag.BOOTSTRAP > 0))]
 
     def answer(
@@ -69,6 +75,22 @@ class Strangers:
         if replies.late:
             self._counters.add(f"stranger_replies_{self._courtesy.policies[replies.late_policy]}", len(replies.late))
         return [*replies.late, *(reply for reply in made if reply.local >= 0)]
+
+    def contents(
+        self, now_ns: int, batch: DatagramBatch, said: Rows, attachments: NDArray[np.uint32]
+    ) -> tuple[list[Content], int]:
+        """Return what strangers say of content IDs because a monitor answered them, and how many datagrams say such.
+
+        attachments: uint32[len(said)], of the monitors that got these datagrams of a batch.
+        """
+        counters = Counters()
+        found = self._overlay.contents(batch, said, attachments, counters)
+        self._counters.merge((f"stranger_{name}", n) for name, n in counters.counts.items())
+        kept = [one for one in found if self._courtesy.invited(now_ns, one.source_ip, one.key)]
+        self._counters.add("stranger_uninvited", len(found) - len(kept))
+        self._counters.add("stranger_contents", len(kept))
+        datagrams = {(one.time_ns, one.source_ip, one.source_port) for one in found}
+        return kept, len(datagrams) + counters.counts.get("unreadable", 0)
 
     def give_way(self) -> bool:
         """Give an address kept aside back to the pool for a target that finds none; False if there is none left.

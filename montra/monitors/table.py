@@ -56,14 +56,17 @@ _COLUMNS: tuple[tuple[str, type[np.generic]], ...] = (
     ("introductions", np.uint8),
     ("reason", np.uint8),
     ("judged", np.bool_),
+    ("status", np.uint8),
     ("probing", np.bool_),
     ("doubted", np.bool_),
+    ("proved", np.bool_),
     ("changed", np.bool_),
     ("target_port", np.uint16),
     ("local", np.int32),
     ("number", np.uint32),
     ("target_ip", np.uint32),
     ("version", np.uint32),
+    ("peer_key", np.uint32),
     ("transaction", np.uint32),
     ("found_ns", np.int64),
     ("introduced_ns", np.int64),
@@ -93,14 +96,17 @@ class MonitorTable:
     max_rows: length of every column; rows: those ever used, which come first.
 
     target_id uint8[rows, L]; target_ip/target_port; local: index of the monitor's own address; number: the
-    attachment's; version: the target's `v` as a number. introductions: sent so far, 255 at most. round, step: place in
-    the timetable, begun at round_ns, last introduction at sent_ns; send_ns, probe_ns: next query, next wish for a view;
-    transaction, outstanding: of the queries sent in this round, and how many of them are unanswered. failures: rounds
-    unanswered in a row; unseen: verifications failed in a row; judged: the last introduction's success was looked at;
-    absent, absent_ns: views without us since the last one with us, and the first of them; probing, wanted_ns, probes: a
-    view is wanted, since when, asked for so often in vain; heard_ns, seen_ns: last sign of life to us, to the crawler;
-    allowed_ns: when the target's packet allowance is whole again; moves, changes: addresses tried before, ID changes
-    seen; doubted: the crawl lost the target since it last answered anybody; changed: not yet reported.
+    attachment's; version: the target's `v` as a number; status: what it says of its reachability. peer_key: the
+    target's key for the monitor's address, 0 for none known; proved: it once showed our key for its own, so that who
+    does not is not believed (in a DHT without such keys every message counts as proved). introductions: sent so far,
+    255 at most. round, step: place in the timetable, begun at round_ns, last introduction at sent_ns; send_ns,
+    probe_ns: next query, next wish for a view; transaction, outstanding: of the queries sent in this round, and how
+    many of them are unanswered. failures: rounds unanswered in a row; unseen: verifications failed in a row; judged:
+    the last introduction's success was looked at; absent, absent_ns: views without us since the last one with us, and
+    the first of them; probing, wanted_ns, probes: a view is wanted, since when, asked for so often in vain; heard_ns,
+    seen_ns: last sign of life to us, to the crawler; allowed_ns: when the target's packet allowance is whole again;
+    moves, changes: addresses tried before, ID changes seen; doubted: the crawl lost the target since it last answered
+    anybody; changed: not yet reported.
     """
 
     state: NDArray[np.uint8]
@@ -116,14 +122,17 @@ class MonitorTable:
     introductions: NDArray[np.uint8]
     reason: NDArray[np.uint8]
     judged: NDArray[np.bool_]
+    status: NDArray[np.uint8]
     probing: NDArray[np.bool_]
     doubted: NDArray[np.bool_]
+    proved: NDArray[np.bool_]
     changed: NDArray[np.bool_]
     target_port: NDArray[np.uint16]
     local: NDArray[np.int32]
     number: NDArray[np.uint32]
     target_ip: NDArray[np.uint32]
     version: NDArray[np.uint32]
+    peer_key: NDArray[np.uint32]
     transaction: NDArray[np.uint32]
     found_ns: NDArray[np.int64]
     introduced_ns: NDArray[np.int64]

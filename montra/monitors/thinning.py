@@ -256,4 +256,5 @@ class Thinning:
         for slot in map(int, slots):
             node_id, ip, port = self._order.id_of(slot), self._ip[slot], self._port[slot]
             number, found_ns = int(self._number[slot]), self._found_ns[slot]
-            yield Attachment(number, node_id, ip, port, beside(node_id), 0, 0, found_ns, lost_ns=lost_ns, reason=reason)
+            known = (found_ns, 0, 0, (), lost_ns, reason, self._version[slot])
+            yield Attachment(number, node_id, ip, port, beside(node_id), 0, 0, *known)

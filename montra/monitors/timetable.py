@@ -2,11 +2,12 @@
 
 All rows due at a tick are advanced together. A row's queries come in rounds:
 
-    FIRST       two introductions 200 ms apart (libtorrent shows a peer at its second query), then two more, 5 s apart,
-                until the target answers, queries us, or is seen handing us out
+    FIRST       two introductions (Mainline: 200 ms apart, libtorrent shows a peer at its second query; Kad: 2 s, the
+                second carries the key that the reply to the first brought), then one or two more, seconds apart, until
+                the target answers, queries us, or is seen handing us out
     AGAIN       the same pair without repeats: after a round without an answer, or when a view lacked us; put off to
-                the end of the target's first two minutes if more than four introductions would fall into these
-    KEEP_ALIVE  one query, every six minutes or so
+                the end of the target's first minute or two if more introductions than it takes would fall into these
+    KEEP_ALIVE  one query, every six minutes or so (Kad: fifty)
 
 A round without an answer is a failure; the next round is AGAIN after a longer wait each time, and after a fixed number
 of failures in a row the row is reported as silent. But if eight rounds in a row and all through two reply time-outs
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from montra.datagrams import Counters
-from montra.monitors.settings import EARLY_INTRODUCTIONS, FleetSettings, nanoseconds
+from montra.monitors.settings import FleetSettings, check_introductions, nanoseconds
 from montra.monitors.table import AGAIN, FIRST, HIDDEN, KEEP_ALIVE, LINGERING, VISIBLE, MonitorTable, Round
 from montra.monitors.wheel import Rows, TimerWheel
 
@@ -47,9 +48,16 @@ class Due:
 
 
 class Timetable:
-    """Timers and rounds of the rows of a table. `arm` must follow every change of a row's send_ns or probe_ns."""
+    """Timers and rounds of the rows of a table. `arm` must follow every change of a row's send_ns or probe_ns.
 
-    def __init__(self, table: MonitorTable, settings: FleetSettings, rng: Random, counters: Counters) -> None:
+    most_early: introductions to a target in its first `early_s` seconds; raises ValueError if a first round has more.
+    """
+
+    def __init__(
+        self, table: MonitorTable, settings: FleetSettings, rng: Random, counters: Counters, most_early: int
+    ) -> None:
+        check_introductions(settings, most_early)
+        self._most_early = most_early
         self._table = table
         self._counters = counters
         self._rng = rng
@@ -63,6 +71,7 @@ class Timetable:
         self._verify = nanoseconds(settings.verify_delay_s)
         self._view_every = nanoseconds(settings.view_every_s)
         self._early = nanoseconds(settings.early_s)
+        self._gap = nanoseconds(settings.round_gap_s)
         self._quarantine = nanoseconds(settings.quarantine_s)
         self._linger = nanoseconds(settings.linger_s)
         self._packet = nanoseconds(settings.packet_interval_s)
@@ -98,8 +107,10 @@ class Timetable:
         self._plan_again(np.array([row]), np.array([now_ns + self._wait(failed)], np.int64))
 
     def ask(self, now_ns: int, row: int) -> None:
-        """Let the next keep-alive come at once: its reply tells whether the node is there, and under which ID."""
-        self._plan(row, KEEP_ALIVE, now_ns)
+        """Let the next keep-alive come at once, or as soon as the target takes one: its reply tells whether the node is
+        there, and under which ID.
+        """
+        self._plan(row, KEEP_ALIVE, max(now_ns, int(self._table.round_ns[row]) + self._gap))
 
     def doubt(self, now_ns: int, row: int) -> None:
         """The crawl lost the target: ask it ourselves at once, and let one more unanswered round be the last.
@@ -284,7 +295,7 @@ class Timetable:
     def _plan_again(self, rows: Rows, send_ns: NDArray[np.int64]) -> None:
         """Let another introduction begin at a time, or later if the target's first minutes have had enough of them."""
         table = self._table
-        full = table.introductions[rows] > EARLY_INTRODUCTIONS - 2
+        full = table.introductions[rows] > self._most_early - 2
         self._plan(rows, AGAIN, np.where(full, np.maximum(send_ns, table.introduced_ns[rows] + self._early), send_ns))
 
     def _plan(self, rows: Rows | int, kind: Round, send_ns: NDArray[np.int64] | int) -> None:

@@ -24,7 +24,7 @@ from montra.canaries.settings import CanarySettings
 from montra.endpoint.limits import LimitSettings
 from montra.endpoint.plan import AddressPlan, PlanError
 from montra.endpoint.ring import RingSettings
-from montra.monitors.settings import FleetSettings
+from montra.monitors.settings import FleetSettings, check_introductions
 from montra.overlays import base as overlays
 from montra.window.units import parse_duration, parse_size
 from zone_store.keyspace.zone import Zone, ZoneError
@@ -83,11 +83,13 @@ class Replies:
     """What monitors say to strangers who ask them.
 
     mode: "least", what disturbs each client least; "paper", nothing to anybody; or the name of one policy for all.
-    families: exceptions for families of clients, family -> policy.
+    families: exceptions for families of clients, family -> policy. once: for how long a Kad content ID that was
+    answered is not answered again, with the policy "once".
     """
 
     mode: str = "least"
     families: dict[str, str] = field(default_factory=dict)
+    once: str = "24h"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +112,18 @@ class Processes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A whole run. seed 0 draws one from the system and records it."""
+    """A whole run. seed 0 draws one from the system and records it.
+
+    bootstrap: nodes to begin the crawl at, as "host:port", or "host:port/ID" where the DHT's queries name whom they are
+    meant for; bootstrap_file: more of them, in a file as its clients keep it (eMule's and aMule's nodes.dat).
+    """
 
     overlay: str = "mainline"
     zone: str = ""
     duration: str = "6h"
     seed: int = 0
     bootstrap: tuple[str, ...] = ()
+    bootstrap_file: str = ""
     addresses: Addresses = field(default_factory=Addresses)
     crawl: CrawlSettings = field(default_factory=CrawlSettings)
     monitors: FleetSettings = field(default_factory=FleetSettings)
@@ -148,9 +155,10 @@ class Config:
         return overlays.load(self.overlay).reply_table(self.replies.mode, self.replies.families)
 
     def plan(self, *, crawl_only: bool = False) -> AddressPlan:
-        """Return the address plan, `crawl_only` one without monitors; raises PlanError."""
+        """Return the address plan, `crawl_only` one without monitors; raises PlanError, and KeyError (overlay)."""
         monitors = None if crawl_only else list(self.addresses.monitors)
-        return AddressPlan(self.addresses.crawler, monitors, self.addresses.ports)
+        per_ip = overlays.load(self.overlay).monitors_per_ip
+        return AddressPlan(self.addresses.crawler, monitors, self.addresses.ports, per_ip)
 
 
 def split_endpoint(text: str) -> tuple[str, int]:
@@ -159,6 +167,23 @@ def split_endpoint(text: str) -> tuple[str, int]:
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r} is no address; write it as host:port, port 1-65535")
     return host, int(port)
+
+
+def split_bootstrap(text: str, id_bytes: int = 0) -> tuple[str, int, bytes]:
+    """Split "host:port" or "host:port/ID" into host, port and ID, b"" for none; raises ValueError in one line.
+
+    id_bytes: length that the ID must have, 0 for any.
+    """
+    endpoint, slash, digits = text.partition("/")
+    host, port = split_endpoint(endpoint)
+    try:
+        node_id = bytes.fromhex(digits)
+    except ValueError:
+        node_id = b""
+    if slash and (not node_id or 2 * len(node_id) != len(digits) or id_bytes not in (0, len(node_id))):
+        length = f"{2 * id_bytes} " if id_bytes else ""
+        raise ValueError(f"{text!r} has no node ID after the slash; write host:port/ID, the ID as {length}hex digits")
+    return host, port, node_id
 
 
 def _unknown(data: dict[str, Any], kind: type, where: str) -> list[str]:
@@ -198,14 +223,18 @@ def validate(config: Config, *, crawl_only: bool = False) -> None:
         except ZoneError as error:
             problems.append(f"zone: {error}")
         _try(problems, "replies", config.reply_table)
+        most = overlays.load(config.overlay).most_introductions
+        _try(problems, "monitors", check_introductions, config.monitors, most)
     _try(problems, "duration", parse_duration, config.duration)
+    _try(problems, "replies.once", parse_duration, config.replies.once)
     _try(problems, "storage.min_free", parse_size, config.storage.min_free)
     _try(problems, "addresses.receive_buffer", parse_size, config.addresses.receive_buffer)
     _try(problems, "addresses.ring", parse_size, config.addresses.ring)
-    if not config.bootstrap:
+    if not config.bootstrap and not config.bootstrap_file:
         problems.append("bootstrap: no node to begin the crawl at; give a list of host:port")
+    id_bytes = overlays.load(config.overlay).id_bytes if config.overlay in overlays.OVERLAYS else 0
     for entry in config.bootstrap:
-        _try(problems, "bootstrap", split_endpoint, entry)
+        _try(problems, "bootstrap", split_bootstrap, entry, id_bytes)
     if config.seed < 0:
         problems.append(f"seed = {config.seed}: must be 0 or more")
     if config.processes.workers != "auto" and not 1 <= config.processes.workers <= MAX_WORKERS:
@@ -240,12 +269,19 @@ def _plan_faults(config: Config, crawl_only: bool) -> list[str]:
             f"addresses.ports: {ports} port{'s' if ports > 1 else ''} for {workers} workers, and each needs one of its "
             f"own: give a range of {workers} or more, or lower processes.workers"
         ]
+    if not crawl_only and plan.per_ip and config.worker_count > len(plan.ips):
+        return [
+            f"addresses.monitors: {len(plan.ips)} IPs for {config.worker_count} workers, and each needs some of its "
+            "own: give more, or lower processes.workers"
+        ]
     return [] if crawl_only else _canary_faults(config, plan)
 
 
 def _canary_faults(config: Config, plan: AddressPlan) -> list[str]:
     """A canary must look like a stranger: clients keep one contact for each IP, and one for each /24 in a lookup."""
     problems = []
+    if config.canaries.addresses and overlays.load(config.overlay).addressed:
+        return [f"canaries.addresses: there is no canary for {config.overlay} yet; leave them out"]
     for text in config.canaries.addresses:
         try:
             ip, port = AddressPlan(text, None, config.addresses.ports).crawler
@@ -267,15 +303,26 @@ def _literal(text: str) -> None:
 
 
 def parse(data: dict[str, Any]) -> Config:
-    """Build a configuration from a TOML document; raises ConfigError for unknown keys and wrong types."""
+    """Build a configuration from a TOML document; raises ConfigError for unknown keys and wrong types.
+
+    Where it is silent its overlay's defaults hold (`Overlay.defaults`), then those of `Config`.
+    """
     problems = _unknown(data, Config, "")
     if problems:
         raise ConfigError(problems)
     try:
-        return msgspec.convert(data, Config)
+        return msgspec.convert(_with_defaults(data), Config)
     except msgspec.ValidationError as error:
         where = str(error).replace("`$.", "`").replace(" - at", " at")
         raise ConfigError([where]) from error
+
+
+def _with_defaults(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a document of known keys with what its overlay has other defaults for, an unknown overlay's as it is."""
+    name = data.get("overlay", Config().overlay)
+    known = isinstance(name, str) and name in overlays.OVERLAYS
+    defaults = overlays.load(name).defaults if known else {}
+    return {**data, **{section: {**values, **data.get(section, {})} for section, values in defaults.items()}}
 
 
 def load(path: Path) -> dict[str, Any]:

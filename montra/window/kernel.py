@@ -34,7 +34,7 @@ class Check:
 
 def room(plan: AddressPlan, config: Config) -> int:
     """Return how many monitors there can be."""
-    return min(plan.pairs, config.monitors.max_monitors)
+    return min(plan.capacity, config.monitors.max_monitors)
 
 
 def kernel_checks(plan: AddressPlan, config: Config, facts: HostFacts, public: bool) -> Iterator[Check]:

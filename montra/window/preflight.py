@@ -11,20 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from montra.datagrams import ip_text
+from montra.endpoint.addresses import parse_block
 from montra.endpoint.blocklist import Blocklist, BlocklistError
 from montra.endpoint.errors import EndpointError
 from montra.endpoint.host import HostFacts
 from montra.endpoint.plan import AddressPlan
 from montra.endpoint.sockets import open_sockets
 from montra.monitors.thinning import monitored_share
-from montra.window.build import CRAWL_SHARE, INTRODUCTION_SHARE, resolve, within_limits
+from montra.overlays import base as overlays
+from montra.window.bootstrap import bootstrap_nodes
+from montra.window.build import CRAWL_SHARE, INTRODUCTION_SHARE, within_limits
 from montra.window.canaries import canary_plans
-from montra.window.config import Config
+from montra.window.config import Config, ConfigError
 from montra.window.kernel import LOOKUPS_PER_NODE_S, Check, kernel_checks, room
 from montra.window.units import parse_size
 
-#: Nodes of the public Mainline DHT, about (2026); what a zone's share of it is compared with.
-MAINLINE_NODES = 10_000_000
+#: /24s that keep neighbouring monitors from sharing one (ARCHITECTURE.md, the address plan).
+ENOUGH_SUBNETS = 16
 #: Memory for one monitor: 335 bytes measured with a million of them, everything in the process included, and as much
 #: again while they are sealed (bench/attach).
 BYTES_PER_MONITOR = 672
@@ -50,19 +53,42 @@ def _addresses(plan: AddressPlan, config: Config) -> Iterator[Check]:
                 )
     except EndpointError as error:
         yield Check("sockets", "refuse", str(error))
-    described = plan.describe()
-    groups, note = int(described["groups"]), str(described["note"])
-    yield (
-        Check("address spread", "ok", note)
-        if groups >= 16
-        else Check("address spread", "warn", note, "use addresses in 16 or more /24s")
-    )
-    if described["crawler_group_shared"]:
+    yield _spread(plan, config)
+    if plan.shares_group(plan.crawler[0]):
         yield Check(
             "crawler address",
             "warn",
             f"the crawler's {ip_text(plan.crawler[0])} lies in a /24 of monitors",
             "give the crawler an address in another /24",
+        )
+
+
+def _spread(plan: AddressPlan, config: Config) -> Check:
+    """Neighbouring monitors in one /24 hide each other."""
+    overlay = overlays.load(config.overlay)
+    if plan.per_ip:
+        note = (
+            f"{room(plan, config)} monitors on {len(plan.ips)} IPs in {plan.groups} /24{'s' if plan.groups > 1 else ''}"
+            f": clients hold one contact of an IP and {overlay.subnet_contacts} of a /24 at most, a lookup takes "
+            f"{overlay.contacts_taken} of a /24"
+        )
+    else:
+        note = str(plan.describe()["note"])
+    if plan.groups >= ENOUGH_SUBNETS:
+        return Check("address spread", "ok", note)
+    return Check("address spread", "warn", note, f"use addresses in {ENOUGH_SUBNETS} or more /24s")
+
+
+def _acceptable(plan: AddressPlan, config: Config) -> Iterator[Check]:
+    """Monitors at addresses that clients take for none get no lookups, in whatever network."""
+    blocks = overlays.load(config.overlay).refused_blocks
+    refused = [block for block in blocks if plan.touches(*parse_block(block))]
+    if refused:
+        yield Check(
+            "address kind",
+            "refuse",
+            f"clients of {config.overlay} take no contacts in {', '.join(refused)}",
+            "give crawler and monitors other addresses; in a private network 100.64.0.0/10 is free for that",
         )
 
 
@@ -95,16 +121,21 @@ def _reachable(plan: AddressPlan, public: bool) -> Iterator[Check]:
 
 def _expected(config: Config, zone_share: float) -> int:
     """Return about how many monitors the public network's nodes of the zone would get."""
-    return round(MAINLINE_NODES * zone_share * monitored_share(config.monitors.every))
+    return round(_nodes(config, zone_share) * monitored_share(config.monitors.every))
+
+
+def _nodes(config: Config, zone_share: float) -> float:
+    return overlays.load(config.overlay).public_nodes * zone_share
 
 
 def _capacity(plan: AddressPlan, config: Config, zone_share: float, public: bool) -> Check:
     most = room(plan, config)
-    pairs = f"{most} monitors at most ({len(plan.ips)} addresses x {len(plan.ports)} ports)"
+    each = f"{plan.per_ip} for each IP, whatever the ports" if plan.per_ip else f"x {len(plan.ports)} ports"
+    pairs = f"{most} monitors at most ({len(plan.ips)} addresses{',' if plan.per_ip else ''} {each})"
     if not public:
         return Check("capacity", "ok", pairs)
     expected = _expected(config, zone_share)
-    nodes = f"about {round(MAINLINE_NODES * zone_share)} nodes in the zone"
+    nodes = f"about {round(_nodes(config, zone_share))} nodes in the zone"
     if config.monitors.every > 1:
         nodes += f", {expected} of them to be monitored (monitors.every = {config.monitors.every})"
     if expected > most:
@@ -112,7 +143,8 @@ def _capacity(plan: AddressPlan, config: Config, zone_share: float, public: bool
             "capacity",
             "warn",
             f"{nodes}, {pairs}: the rest stays unmonitored",
-            "take a longer prefix, more addresses or ports, or raise monitors.max_monitors or monitors.every",
+            f"take a longer prefix, more addresses{'' if plan.per_ip else ' or ports'}, or raise "
+            "monitors.max_monitors or monitors.every",
         )
     return Check("capacity", "ok", f"{nodes}, {pairs}")
 
@@ -131,6 +163,19 @@ def _rates(plan: AddressPlan, config: Config, zone_share: float, public: bool) -
         needed = config.limits.total.per_s * wanted / left
         return Check("rates", "warn", f"{finding}: they come late", f"raise limits.total to {needed:.0f} a second")
     return Check("rates", "ok", finding)
+
+
+def _pace(config: Config, public: bool) -> Iterator[Check]:
+    """Clients that count what comes from an address answer no more, and in the end nothing."""
+    least = overlays.load(config.overlay).defaults.get("crawl", {}).get("spacing_s", 0.0)
+    if public and config.crawl.spacing_s < least:
+        yield Check(
+            "pace",
+            "warn",
+            f"{config.crawl.spacing_s:g} s between two questions to a node: clients of {config.overlay} answer one in "
+            f"{least:g} s",
+            f"set crawl.spacing_s = {least:g}",
+        )
 
 
 def _memory(plan: AddressPlan, config: Config, facts: HostFacts) -> Check:
@@ -195,7 +240,10 @@ def _host(facts: HostFacts, public: bool) -> Iterator[Check]:
 
 
 def _bootstrap(config: Config) -> tuple[Check, bool]:
-    found, failed = resolve(config.bootstrap)
+    try:
+        found, failed = bootstrap_nodes(config, overlays.load(config.overlay))
+    except ConfigError as error:
+        return Check("bootstrap", "refuse", str(error)), True
     public = any(ipaddress.ip_address(ip).is_global for ip, _ in found)
     if not found:
         return Check("bootstrap", "refuse", "no bootstrap name resolves", "check the names and this host's DNS"), True
@@ -224,10 +272,12 @@ def preflight(config: Config, facts: HostFacts) -> list[Check]:
     bootstrap, public = _bootstrap(config)
     return [
         *_addresses(plan, config),
+        *_acceptable(plan, config),
         *_canaries(config),
         *_reachable(plan, public),
         _capacity(plan, config, share, public),
         _rates(plan, config, share, public),
+        *_pace(config, public),
         *kernel_checks(plan, config, facts, public),
         _memory(plan, config, facts),
         _disk(plan, config, share),

@@ -8,7 +8,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("montra", "bencode.py", "gevent", "lmdb", "msgpack", "msgspec", "numpy")
+PACKAGES = ("montra", "bencode.py", "gevent", "lmdb", "msgpack", "msgspec", "numpy", "pycryptodome")
 
 
 def versions() -> dict[str, str]:

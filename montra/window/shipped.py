@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-KINDS = ("mainline-6bit", "lab")
+KINDS = ("mainline-6bit", "lab", "kad-6bit", "kad-lab")
 BLOCKLIST = "blocklist.txt"
 
 _PACKAGE = Path(__file__).resolve().parents[1]

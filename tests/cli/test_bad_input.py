@@ -15,7 +15,7 @@ from montra.overlays.mainline import OVERLAY
 from montra.window import shipped
 from tests.cli.conftest import COMMAND, montra
 from zone_store.keyspace.zone import Zone
-from zone_store.run.folder import Manifest, create_run
+from zone_store.run.folder import Manifest, create_run, write_manifest
 from zone_store.run.writer import RunWriter
 
 
@@ -198,6 +198,24 @@ def test_a_damaged_store_is_told(run: Path) -> None:
     done = montra("store", "verify", run)
     assert done.code == 1
     assert "damaged" in done.out
+
+
+def test_live_instruments_refuse_a_run_on_another_dht(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, 1_700_000_000_000_000_000, "kad", Zone.parse("a4/6", 128))
+    write_manifest(folder, Manifest(montra_version="0", overlay="kad", zone="a4/6", start_ns=1_700_000_000_000_000_000))
+    done = montra("validate", "live", folder)
+    assert (done.code, "speak mainline only" in done.err) == (1, True), done.err
+
+
+def test_a_crawl_whose_file_of_nodes_is_missing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "kad.toml"
+    path.write_text(
+        'overlay = "kad"\nzone = "a4/6"\nbootstrap_file = "nodes.dat"\n[addresses]\ncrawler = "127.0.0.1:4672"\n'
+    )
+    done = montra("crawl", "-c", path)
+    assert done.code == 2, done.err
+    assert "nodes.dat cannot be read: No such file" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_an_empty_run_gives_a_report_that_says_so(run: Path) -> None:

@@ -192,3 +192,19 @@ def test_the_same_calls_give_the_same_slots() -> None:
         return got
 
     assert play() == play()
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.booleans()), max_size=60), st.integers(1, 5))
+def test_no_address_has_more_holders_than_it_may(steps: list[tuple[int, bool]], most: int) -> None:
+    allocation = Allocation([0, 3, 4, 8], 4, most)
+    held: list[int] = []
+    for number, give in steps:
+        if give and held:
+            allocation.give_back(held.pop(number % len(held)))
+            continue
+        slot = allocation.take(target(number), frozenset())
+        assert (slot is None) == (len(held) == 8 * min(most, 4))
+        if slot is not None:
+            held.append(slot)
+        assert max((sum(one // 4 == rank for one in held) for rank in range(8)), default=0) <= most
+    assert len(set(held)) == len(held) == len(allocation)

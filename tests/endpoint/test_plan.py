@@ -189,3 +189,38 @@ def test_a_plan_for_crawling_has_the_crawler_alone() -> None:
     assert plan.locals_of(asked, np.array([6881, 6881], np.uint16)).tolist() == [0, -1]
     with pytest.raises(IndexError):
         plan.addresses_of(np.array([1], np.int64))
+
+
+def test_one_monitor_for_each_ip() -> None:
+    plan = AddressPlan("10.9.9.9:6881", ["10.0.0.0/30", "10.0.1.0/31"], "6881-6890", 1)
+    assert (plan.pairs, plan.capacity, plan.per_ip) == (60, 6, 1)
+    held = [plan.acquire(bytes([i]) * 16) for i in range(7)]
+    assert held[6] is None
+    ips = [plan.address(local)[0] for local in held if local is not None]
+    assert len(set(ips)) == 6
+    # another port of an IP in use is not free either, and it is as soon as the first is given back
+    ip = ips[2]
+    assert plan.acquire_pair(b"\7" * 16, ip, 6885) is None
+    assert held[2] is not None
+    plan.release(held[2])
+    local = plan.acquire_pair(b"\7" * 16, ip, 6885)
+    assert local is not None
+    assert plan.address(local) == (ip, 6885)
+    assert plan.acquire(b"\7" * 16) is None
+    plan.release(local)
+    assert plan.acquire(b"\7" * 16) == held[2]
+
+
+def test_without_a_limit_an_ip_holds_as_many_as_it_has_ports() -> None:
+    assert AddressPlan("10.9.9.9:6881", ["10.0.0.0/30"], "6881-6890").capacity == 40
+    assert AddressPlan("10.9.9.9:6881", ["10.0.0.0/30"], "6881-6890", 3).capacity == 12
+    assert AddressPlan("10.9.9.9:6881", ["10.0.0.0/30"], "6881-6890", 99).capacity == 40
+
+
+def test_ranges_of_addresses_are_looked_for() -> None:
+    plan = AddressPlan("10.9.9.9:6881", ["10.0.0.0/30"], "6881")
+    first = ip_number("10.0.0.0")
+    assert plan.touches(first - 5, first)
+    assert plan.touches(first + 3, first + 9)
+    assert not plan.touches(first + 4, first + 9)
+    assert plan.touches(*[ip_number("10.9.9.9")] * 2)

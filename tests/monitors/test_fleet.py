@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from montra.datagrams import Datagram, DatagramBatch
 from montra.monitors.fleet import Fleet
 from montra.monitors.settings import FleetSettings
-from montra.overlays.base import Message, Scan
+from montra.overlays.base import Message, Peer, Scan
 from montra.overlays.mainline import OVERLAY
 from zone_store.captures import Kind
 from zone_store.keyspace.zone import Zone
@@ -133,6 +133,7 @@ class Echo:
     """An overlay whose messages cost next to nothing: a type byte, the sender's ID, a transaction."""
 
     name, id_bytes, bucket_size, lookup_span_ns, refresh_bits = "echo", 20, 8, 60 * 10**9, 96
+    most_introductions, defaults = 4, dict[str, dict[str, float]]()
 
     def scan(self, batch: DatagramBatch) -> Scan:
         n = len(batch)
@@ -144,15 +145,21 @@ class Echo:
     def parse(self, data: bytes) -> Message:
         return Message("reply", transaction=data[21:], sender_id=data[1:21])
 
-    def introduction(self, monitor_id: bytes, target_id: bytes, transaction: bytes) -> bytes:
+    def introduction(self, monitor_id: bytes, target: Peer, transaction: bytes) -> bytes:
         return b"q" + monitor_id + transaction
 
     keep_alive = introduction
 
-    def greeting(self, monitor_id: bytes, version: bytes) -> bytes | None:
+    def may_answer(self, data: bytes, transaction: bytes) -> bool:
+        return transaction in data
+
+    def introduction_echo(self, transaction: bytes) -> bytes:
+        return transaction
+
+    def greeting(self, monitor_id: bytes, target: Peer, reply: Message) -> bytes | None:
         return None
 
-    def answer(self, query: Message, monitor_id: bytes) -> bytes | None:
+    def answer(self, query: Message, monitor_id: bytes, target: Peer) -> bytes | None:
         return None
 
     def crawl_query(self, own_id: bytes, target: bytes, transaction: bytes) -> bytes:

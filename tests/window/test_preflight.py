@@ -133,3 +133,56 @@ def test_keep_alives_that_the_limits_would_hold_up() -> None:
     assert found.level == "warn"
     assert "364 keep-alives a second, of 300" in found.finding
     assert found.remedy == "raise limits.total to 2427 a second"
+
+
+KAD = {
+    "overlay": "kad",
+    "zone": "a4/6",
+    "bootstrap": ["100.64.1.1:4672/" + "a4" * 16],
+    "addresses": {"crawler": "100.120.0.1:4600", "monitors": ["100.96.0.0/22"], "ports": "4672-4675"},
+    "storage": {"min_free": "1MB"},
+}
+
+
+def kad(**change: object) -> dict[str, Check]:
+    document = {**KAD, **change}
+    return {check.name: check for check in preflight(parse(document), HOST)}
+
+
+def test_on_kad_an_ip_holds_one_monitor_whatever_the_ports() -> None:
+    found = kad()
+    assert found["capacity"].finding == "1024 monitors at most (1024 addresses, 1 for each IP, whatever the ports)"
+    spread = found["address spread"]
+    assert (spread.level, spread.remedy) == ("warn", "use addresses in 16 or more /24s")
+    assert spread.finding == (
+        "1024 monitors on 1024 IPs in 4 /24s: clients hold one contact of an IP and 10 of a /24 at most, "
+        "a lookup takes 2 of a /24"
+    )
+    assert "address kind" not in found
+    assert "keep-alives a second" in found["rates"].finding
+
+
+def test_on_the_public_kad_network_the_addresses_are_compared_with_its_nodes() -> None:
+    found = kad(bootstrap=["8.8.8.8:4672/" + "a4" * 16])["capacity"]
+    assert found.level == "warn"
+    assert found.finding.startswith("about 4688 nodes in the zone, 1024 monitors at most")
+    assert found.remedy == "take a longer prefix, more addresses, or raise monitors.max_monitors or monitors.every"
+
+
+def test_addresses_that_kads_clients_take_for_none_are_refused() -> None:
+    for addresses in (
+        {**KAD["addresses"], "monitors": ["100.96.0.0/24", "198.18.0.0/24"]},
+        {**KAD["addresses"], "crawler": "198.19.0.1:4600"},
+    ):
+        found = kad(addresses=addresses)["address kind"]
+        assert found.level == "refuse"
+        assert found.finding == "clients of kad take no contacts in 198.18.0.0/15"
+    assert "address kind" not in checks()
+
+
+def test_on_the_public_kad_network_questions_keep_the_pace_of_clients() -> None:
+    public = {"bootstrap": ["8.8.8.8:4672/" + "a4" * 16]}
+    assert "pace" not in kad(**public)
+    assert "pace" not in kad(crawl={"spacing_s": 1.0})
+    found = kad(**public, crawl={"spacing_s": 1.0})["pace"]
+    assert (found.level, found.remedy) == ("warn", "set crawl.spacing_s = 6.5")
