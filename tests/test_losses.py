@@ -12,6 +12,9 @@ ROOMS = {
     "crawler/*.py": "crawl_",
     "montra/monitors/*.py": "monitor_",
     "montra/overlays/mainline/courtesy.py": "monitor_stranger_",
+    "montra/overlays/kad/courtesy.py": "monitor_stranger_",
+    "montra/overlays/kad/contents.py": "monitor_stranger_",
+    "montra/overlays/kad/wire.py": "wire_",
     "montra/endpoint/*.py": "",
     "montra/canaries/*.py": "canary_",
     "montra/processes/relay.py": "monitor_",
@@ -21,10 +24,11 @@ COUNTED = re.compile(r'counters(?:\.add\(|\[)\s*f?"([a-z_]+)(\{?)')
 
 #: What is done, not lost.
 ACTIVITIES = {
-    *("received", "sent"),
+    *("received", "sent", "wire_obfuscated", "wire_plain"),
+    "wire_unreadable",  # what reads the row names it again, as malformed
     *("crawl_retry", "crawl_own_contact", "crawl_claimed_in_zone", "crawl_slice_spared"),
     *("monitor_accepted", "monitor_attached", "monitor_greetings", "monitor_introductions", "monitor_probes"),
-    *("monitor_sealed", "monitor_promoted", "monitor_stranger_replies_reason"),
+    *("monitor_sealed", "monitor_promoted", "monitor_stranger_replies_reason", "monitor_stranger_contents"),
     *(
         "monitor_replies",
         "monitor_target_queries",

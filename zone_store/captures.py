@@ -46,6 +46,13 @@ class Flag(IntFlag):
     OWN = 512  # sent by ourselves (crawler, canary)
 
 
+class Status(IntFlag):
+    """Bits of an attachment's `status`: what a target says of its own reachability."""
+
+    UDP_FIREWALLED = 1  # only who it spoke to before reaches it
+    TCP_FIREWALLED = 2
+
+
 class Maintenance(IntEnum):
     """Why a lookup is no user's lookup; NONE for those that count."""
 
@@ -56,6 +63,8 @@ class Maintenance(IntEnum):
     BUCKET_REFRESH = 4  # find_node nearer to the requester than to any monitor that heard it
     OWN_TRAFFIC = 5  # sent by ourselves
     NODE_ID = 6  # key is the ID of a monitored node or of its monitor, or next to one
+    NODE_LOOKUP = 7  # a node lookup where users' lookups have kinds of their own: a table's upkeep, or a repeat
+    BUDDY = 8  # looks for a helper of a firewalled node: what followed said so
 
 
 @dataclass(slots=True)
@@ -122,7 +131,8 @@ class Attachment:
     number: unique in the run, from 1; found_ns: the crawler first heard the target answer; introduced_ns: first
     introduction sent; accepted_ns: the target first answered or queried the monitor; visible: intervals (begin, end)
     in which the target was seen handing the monitor out, the last one open (end 0) while it lasts; lost_ns and reason:
-    why it ended ("silent", "changed_id", "moved", "gone", "sealed").
+    why it ended ("silent", "changed_id", "moved", "gone", "sealed"); version: the target's client, as in the captures'
+    version column; status: Status bits by its own word, 0 where the overlay has none.
     """
 
     number: int
@@ -138,6 +148,8 @@ class Attachment:
     visible: tuple[tuple[int, int], ...] = ()
     lost_ns: int = 0
     reason: str = ""
+    version: int = 0
+    status: int = 0
 
 
 @dataclass(slots=True)

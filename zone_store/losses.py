@@ -47,6 +47,9 @@ _NAMES = {
     "outbox_full": Meaning(_COVERAGE, "packets not sent because too many were waiting for the rate limits"),
     "outbox_discarded": Meaning(_COVERAGE, "packets still waiting for the rate limits when the run ended"),
     "store_overflow": Meaning(_DATA, "captures dropped because the disk could not keep up"),
+    "store_contents_overflow": Meaning(
+        _DATA, "what was said of content IDs, dropped because the disk could not keep up"
+    ),
     "store_failed": Meaning(_DATA, "captures that could not be written at the end"),
     "store_failed_records": Meaning(_DATA, "other records that could not be written at the end"),
     "crawl_timeout": Meaning(_COVERAGE, "crawl queries that nobody answered in time (dead, behind a NAT, or lost)"),
@@ -55,6 +58,7 @@ _NAMES = {
     "crawl_late_reply": Meaning(_NOISE, "replies to the crawler that came after their time-out"),
     "crawl_error_reply": Meaning(_NOISE, "error messages in answer to the crawler"),
     "crawl_bad_sender_id": Meaning(_NOISE, "replies to the crawler without a proper node ID"),
+    "crawl_unproved_reply": Meaning(_NOISE, "replies to the crawler without the proof that their node gave before"),
     "crawl_query_ignored": Meaning(_NOISE, "queries sent to the crawler, which answers none"),
     "crawl_crawl_cut": Meaning(_COVERAGE, "crawls that were cut short because they took too long"),
     "crawl_question_cut": Meaning(_COVERAGE, "questions left unasked because the crawl was cut short"),
@@ -71,6 +75,7 @@ _NAMES = {
     "crawl_probe_overflow": Meaning(_COVERAGE, "visibility checks put off because too many were waiting"),
     "crawl_reply_limit": Meaning(_NOISE, "contacts not believed because one reply named too many"),
     "crawl_claimed_other_id": Meaning(_NOISE, "nodes that answered under another ID than others claimed"),
+    "wire_cut": Meaning(_NOISE, "packets longer than a row once they were unpacked; kept only in part"),
     "monitor_own_address": Meaning(_NOISE, "nodes left out because their address is one of ours"),
     "monitor_bad_address": Meaning(_NOISE, "nodes left out because nobody can have their address"),
     "monitor_outside_zone": Meaning(_NOISE, "nodes left out because their ID is not in the zone"),
@@ -95,13 +100,19 @@ _NAMES = {
     ),
     "monitor_stranger_no_spare": Meaning(_NOISE, "replies to strangers left out because no address was free for them"),
     "monitor_stranger_claims_full": Meaning(
-        _NOISE, "lookups of strangers that got no token because too many others had one"
+        _NOISE, "lookups of strangers that were not answered because too many others had been"
     ),
+    "monitor_stranger_uninvited": Meaning(
+        _NOISE, "what strangers said of content IDs that they had not been answered for, or had said enough of"
+    ),
+    "monitor_stranger_unreadable": Meaning(_NOISE, "what strangers said of content IDs in broken messages"),
     "monitor_stranger_bad_token": Meaning(_NOISE, "announces of strangers whose token is none of ours"),
     "monitor_late_target": Meaning(_NOISE, "packets of targets to a monitor that had ended"),
     "monitor_target_limited": Meaning(_NOISE, "packets of targets left unread because they send too many"),
     "monitor_unmatched_reply": Meaning(_NOISE, "replies of targets that match no query of ours"),
     "monitor_foreign_id_query": Meaning(_NOISE, "queries from a target's address under another ID, not believed"),
+    "monitor_unproved_reply": Meaning(_NOISE, "replies from a target's address without our key for it, not believed"),
+    "monitor_unproved_query": Meaning(_NOISE, "queries from a target's address without our key for it, not believed"),
     "monitor_feed_dropped": Meaning(_COVERAGE, "news of nodes that a worker read too slowly; it is told again later"),
     "monitor_probes_dropped": Meaning(_COVERAGE, "visibility checks that workers asked for faster than can be made"),
     "canary_query_ignored": Meaning(_NOISE, "queries sent to our canaries, which answer none"),

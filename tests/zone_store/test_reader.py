@@ -117,7 +117,14 @@ def test_everything_comes_back(
         assert reader.attachments() == [attachment(1), attachment(2)]
         assert reader.crawls() == [crawl(1)]
         assert reader.losses() == [Loss("rate_limited", START_NS, START_NS + 5, 3)]
-        assert reader.totals() == {"captures": 10_000, "blocks": 10, "losses": 1, "last_ns": START_NS + 9_999}
+        assert reader.totals() == {
+            "captures": 10_000,
+            "blocks": 10,
+            "losses": 1,
+            "last_ns": START_NS + 9_999,
+            "contents": 0,
+            "content_blocks": 0,
+        }
         assert [len(batch) for batch in reader.captures(batch_rows=4096)] == [4096, 4096, 1808]
         assert rows(reader.captures()) == [(i, i + 1) for i in range(10_000)]
 

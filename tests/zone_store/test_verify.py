@@ -212,7 +212,7 @@ def block_damage(captures_at: Make) -> dict[str, tuple[Change, list[str]]]:
         ),
         "target record": (
             put(environment.number_key(2), b"\x90", environment.TARGETS),
-            ["damaged attachment record: Expected `array` of length 14", "attachments: manifest says 2, found 0"],
+            ["damaged attachment record: Expected `array` of length 16", "attachments: manifest says 2, found 0"],
         ),
         "target IDs": (
             put(
@@ -340,6 +340,7 @@ def test_stat(sealed_run: Path) -> None:
         "blocks": 10,
         "attachments": 2,
         "crawls": 1,
+        "contents": 0,
         "first_capture": "2026-11-21T15:00:00.000+00:00",
         "last_capture": "2026-11-21T15:00:00.000+00:00",
         "losses": {"rate_limited": 3},

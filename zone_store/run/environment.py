@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,8 @@ TARGETS = b"targets"
 CRAWLS = b"crawls"
 LEDGER = b"ledger"
 CAPTURE_DATABASES = (META, CAPTURES, TARGETS, CRAWLS, LEDGER)
+#: Stores of earlier versions lack it.
+CONTENTS = b"contents"
 LOOKUPS = b"lookups"
 #: Bytes of values after which pages that were read are given back.
 MOST_MAPPED = 64 << 20
@@ -121,6 +123,15 @@ def open_databases(env: lmdb.Environment, names: Iterable[bytes]) -> dict[bytes,
         return {name: env.open_db(name, create=False) for name in names}
     except lmdb.NotFoundError:
         raise RunError(f"{env.path()} is no store of ours: it lacks a sub-database") from None
+
+
+def open_later_databases(env: lmdb.Environment, names: Iterable[bytes]) -> dict[bytes, _Database]:
+    """Return the handles of those sub-databases that there are: stores of earlier versions lack some."""
+    found = {}
+    for name in names:
+        with suppress(lmdb.NotFoundError):
+            found[name] = env.open_db(name, create=False)
+    return found
 
 
 def items(env: lmdb.Environment, database: _Database) -> Iterator[tuple[bytes, bytes]]:

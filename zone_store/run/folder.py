@@ -47,7 +47,7 @@ class Manifest(msgspec.Struct, kw_only=True):
 
     schema: of the whole folder; family: address family of captures; zone: canonical text; id_bits: of the overlay's
     IDs; end_ns: 0 until sealed; exit: why the run ended; counters: total of each named counter; captures, attachments,
-    crawls: rows in the store; store_format: which LMDB file format.
+    crawls, contents: rows in the store; store_format: which LMDB file format.
     """
 
     schema: int = SCHEMA
@@ -68,6 +68,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     captures: int = 0
     attachments: int = 0
     crawls: int = 0
+    contents: int = 0
     store_format: str = ""
 
     @property

@@ -23,7 +23,7 @@ from zone_store.captures import Captures, Loss
 from zone_store.losses import NOT_RUNNING
 from zone_store.run.blocks import BlockError, decode_captures
 from zone_store.run.folder import CAPTURE_STORE, CONFIG, MANIFEST, Manifest, RunError, lock_folder, read_manifest
-from zone_store.run.numbering import Numbering, write_attachments
+from zone_store.run.numbering import Numbering, write_attachments, write_contents
 from zone_store.run.reader import RunReader
 from zone_store.run.seal import seal_folder
 from zone_store.run.verify import verify
@@ -92,9 +92,10 @@ def join(
                     raise RunError(f"{reader.folder} is not sealed: seal it before joining")
             own = stack.enter_context(RunReader(run))
             counts = _write(run, own, readers, losses)
-            expected = sum(reader.totals().get("captures", 0) for reader in readers)
-        if counts["captures"] != expected:
-            raise RunError(f"{run} cannot be joined: {counts['captures']} captures of {expected} came through")
+            for what in ("captures", "contents"):
+                expected = sum(reader.totals().get(what, 0) for reader in readers)
+                if counts[what] != expected:
+                    raise RunError(f"{run} cannot be joined: {counts[what]} {what} of {expected} came through")
         _take_place(run)
         sealed = seal_folder(
             run,
@@ -150,7 +151,8 @@ def _write(run: Path, own: RunReader, readers: Sequence[RunReader], losses: Sequ
             if writer.pending >= _PENDING:
                 writer.drain()  # the shards wait for the disk: nothing may overflow
         writer.drain()
-    return {"captures": captures, "attachments": attachments, "crawls": len(crawls)}
+        contents = write_contents(readers, numbering, writer)
+    return {"captures": captures, "attachments": attachments, "crawls": len(crawls), "contents": contents}
 
 
 def _blocks(readers: Sequence[RunReader], numbering: Sequence[Numbering]) -> Iterator[Captures]:

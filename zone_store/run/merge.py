@@ -18,7 +18,7 @@ from zone_store.losses import NOT_RUNNING, PARTLY_RUNNING
 from zone_store.run.canaries import merge_canaries
 from zone_store.run.folder import CONFIG, Manifest, RunError, create_run
 from zone_store.run.intervals import complement, union
-from zone_store.run.numbering import Numbering, write_attachments
+from zone_store.run.numbering import Numbering, write_attachments, write_contents
 from zone_store.run.reader import RunReader
 from zone_store.run.writer import RunWriter
 
@@ -60,6 +60,7 @@ def _write(readers: Sequence[RunReader], target: Path, manifest: Manifest) -> No
         for captures in _in_time_order(readers, renumber):
             writer.captures(captures)
             writer.drain()  # the sources wait for the disk: nothing may overflow
+        write_contents(readers, renumber, writer)
         merge_canaries([reader.folder for reader in readers], target)
         writer.seal(manifest.end_ns, "merged")
 

@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zone_store.captures import Attachment, Captures, CrawlRow, Lookups, Loss
+from zone_store.contents import Content
 from zone_store.run import environment, records
 from zone_store.run.blocks import BlockError, decode_captures, decode_lookups
+from zone_store.run.content_blocks import decode_contents
 from zone_store.run.folder import CAPTURE_STORE, LOOKUP_STORE, LookupsMade, RunError, read_manifest
 
 _Record = TypeVar("_Record")
@@ -44,6 +46,7 @@ class RunReader:
         self._env = environment.open_readonly(folder / CAPTURE_STORE, live=not self.manifest.sealed)
         try:
             self._databases = environment.open_databases(self._env, environment.CAPTURE_DATABASES)
+            self._databases |= environment.open_later_databases(self._env, [environment.CONTENTS])
         except RunError:
             self._env.close()
             raise
@@ -107,8 +110,14 @@ class RunReader:
         """Return the ledger by beginning."""
         return self._records(environment.LEDGER, records.decode_loss)
 
+    def contents(self) -> Iterator[Content]:
+        """Yield what was said of content IDs, in order of time but for a few seconds; nothing in older stores."""
+        if environment.CONTENTS in self._databases:
+            for _, value in self._items(environment.CONTENTS):
+                yield from decode_contents(value)
+
     def totals(self) -> dict[str, int]:
-        """Return the store's own running totals: captures, blocks, losses (ledger rows), last_ns (newest capture)."""
+        """Return the store's own running totals, by the names of `zone_store.run.store.Totals`."""
         items = self._items(environment.META)
         return {key.decode("ascii", "replace"): environment.parse_number(value) for key, value in items}
 

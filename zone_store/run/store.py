@@ -2,7 +2,9 @@
 
     captures  (first time u64, sequence u64) -> block     targets  number u64 -> attachment
     crawls    number u64 -> crawl                          ledger   (begin u64, sequence u64) -> loss
-    meta      captures, blocks, losses, last_ns -> u64     keys big-endian; sequences count blocks, and ledger rows
+    contents  (first time u64, sequence u64) -> block
+    meta      captures, blocks, losses, last_ns, contents, content_blocks -> u64
+    Keys are big-endian; sequences count blocks, and ledger rows.
 
 Capture keys are not written in append mode: a block's key is its true first time even when an earlier block began
 later, which is what lets the reader put rows in exact order. Blocks are few (a billion captures: some 7,000), so the
@@ -27,8 +29,10 @@ import lmdb
 import numpy as np
 
 from zone_store.captures import Attachment, Captures, CrawlRow, Loss
+from zone_store.contents import Content
 from zone_store.run import environment
 from zone_store.run.blocks import MAX_ROWS, encode_captures
+from zone_store.run.content_blocks import encode_contents
 from zone_store.run.folder import CAPTURE_STORE, RunError
 from zone_store.run.records import decode_loss, encode_record
 
@@ -65,12 +69,13 @@ class Batch:
     attachments: dict[int, Attachment] = field(default_factory=dict)
     crawls: list[CrawlRow] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
+    contents: list[Content] = field(default_factory=list)
     rows: int = 0
 
     @property
     def records(self) -> int:
-        """Attachments, crawls and losses."""
-        return len(self.attachments) + len(self.crawls) + len(self.losses)
+        """Attachments, crawls, losses and contents."""
+        return len(self.attachments) + len(self.crawls) + len(self.losses) + len(self.contents)
 
     def followed_by(self, later: Batch) -> Batch:
         """Return one batch of both."""
@@ -79,6 +84,7 @@ class Batch:
             self.attachments | later.attachments,
             self.crawls + later.crawls,
             self.losses + later.losses,
+            self.contents + later.contents,
             self.rows + later.rows,
         )
 
@@ -106,6 +112,8 @@ class Totals:
     blocks: int = 0
     losses: int = 0
     last_ns: int = 0
+    contents: int = 0
+    content_blocks: int = 0
 
 
 class CaptureStore:
@@ -126,7 +134,8 @@ class CaptureStore:
         try:
             with environment.lmdb_errors(f"cannot create {self._path}"), self._env.begin(write=True) as transaction:
                 self._databases = {
-                    name: self._env.open_db(name, txn=transaction) for name in environment.CAPTURE_DATABASES
+                    name: self._env.open_db(name, txn=transaction)
+                    for name in (*environment.CAPTURE_DATABASES, environment.CONTENTS)
                 }
             self.totals = self._read_totals()
             self._open: list[OpenBlock] = []  # the last blocks stored, larger ones first
@@ -165,11 +174,14 @@ class CaptureStore:
         databases = self._databases
         kept = self.totals.blocks - len(replaced)  # open blocks are always the last ones
         keys = [environment.time_key(block.first_ns, sequence) for sequence, block in enumerate(blocks, kept)]
+        contents = sorted(batch.contents, key=lambda content: content.time_ns)
         totals = Totals(
             self.totals.captures + batch.rows,
             kept + len(blocks),
             self.totals.losses + len(batch.losses),
             max(self.totals.last_ns, *(block.last_ns for block in blocks), 0),
+            self.totals.contents + len(batch.contents),
+            self.totals.content_blocks + bool(batch.contents),
         )
         with self._env.begin(write=True) as transaction:
             for old in replaced:
@@ -182,6 +194,9 @@ class CaptureStore:
                 begin = environment.time_key(loss.begin_ns, sequence)
                 if not transaction.put(begin, encode_record(loss), overwrite=False, db=databases[environment.LEDGER]):
                     raise RunError(f"ledger row {sequence} is already stored in {self._path}")
+            if contents:
+                place = environment.time_key(contents[0].time_ns, self.totals.content_blocks)
+                transaction.put(place, encode_contents(contents), db=databases[environment.CONTENTS])
             for number, attachment in batch.attachments.items():
                 place = environment.number_key(number)
                 transaction.put(place, encode_record(attachment), db=databases[environment.TARGETS])

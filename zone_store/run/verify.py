@@ -51,6 +51,7 @@ class VerifyReport:
     captures: int = 0
     attachments: int = 0
     crawls: int = 0
+    contents: int = 0
     blocks: int = 0
     lookups: int = 0
     canaries: int = 0
@@ -121,6 +122,7 @@ def stat(folder: Path) -> dict[str, Any]:
             "blocks": totals.get("blocks", 0),
             "attachments": len(reader.attachments()),
             "crawls": len(reader.crawls()),
+            "contents": totals.get("contents", 0),
             "first_capture": _iso(first),
             "last_capture": _iso(totals.get("last_ns", 0)),
             "store_bytes": store_bytes,
@@ -204,14 +206,17 @@ def _check_rows(report: VerifyReport, reader: RunReader, manifest: Manifest) -> 
             report.problem(f"attachment {attachment.number}: its IDs are not {manifest.id_bytes} bytes")
     known = np.array([attachment.number for attachment in attachments or []], np.int64)
     _tried(report, lambda: _check_blocks(report, reader, known if attachments is not None else None))
+    _tried(report, lambda: _check_contents(report, reader, set(known.tolist()) if attachments is not None else None))
     report.attachments, report.crawls = len(known), len(crawls or [])
     if totals is not None:
         _compare(report, "store's own total", totals.get("captures", 0), report.captures, "captures")
         _compare(report, "store's own total", totals.get("blocks", 0), report.blocks, "capture blocks")
+        _compare(report, "store's own total", totals.get("contents", 0), report.contents, "contents")
     if manifest.sealed:
         _compare(report, "manifest", manifest.captures, report.captures, "captures")
         _compare(report, "manifest", manifest.attachments, report.attachments, "attachments")
         _compare(report, "manifest", manifest.crawls, report.crawls, "crawls")
+        _compare(report, "manifest", manifest.contents, report.contents, "contents")
 
 
 def _check_blocks(report: VerifyReport, reader: RunReader, known: np.ndarray[Any, Any] | None) -> None:
@@ -230,6 +235,15 @@ def _check_blocks(report: VerifyReport, reader: RunReader, known: np.ndarray[Any
             missing = np.setdiff1d(block.attachment, known)
             if len(missing):
                 report.problem(f"capture block {sequence}: attachment {missing[0]} is not stored ({len(missing)} such)")
+
+
+def _check_contents(report: VerifyReport, reader: RunReader, known: set[int] | None) -> None:
+    for content in reader.contents():
+        report.contents += 1
+        if len(content.key) != reader.manifest.id_bytes:
+            report.problem(f"content {report.contents}: its key is not {reader.manifest.id_bytes} bytes")
+        if known is not None and content.attachment not in known:
+            report.problem(f"content {report.contents}: attachment {content.attachment} is not stored")
 
 
 def _fault(block: Captures, first_ns: int, id_bytes: int) -> str:

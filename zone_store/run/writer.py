@@ -9,6 +9,7 @@ commit that fails loses nothing: its batch goes back to the front and is tried a
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ import msgspec
 import numpy as np
 
 from zone_store.captures import Attachment, Captures, CrawlRow, Loss
+from zone_store.contents import Content
 from zone_store.run.blocks import CODEC
 from zone_store.run.environment import STORE_FORMAT
 from zone_store.run.folder import (
@@ -35,16 +37,18 @@ from zone_store.run.seal import seal_folder
 from zone_store.run.store import Batch, CaptureStore, StoreLimits, count_records
 
 #: Names of the writer's own losses: rows refused because the disk was too slow, rows that could not be written at the
-#: end, and records (attachments, crawls, ledger rows) that could not.
+#: end, and records (attachments, crawls, ledger rows, contents) that could not; contents refused as rows are.
 OVERFLOW = "store_overflow"
 FAILED = "store_failed"
 FAILED_RECORDS = "store_failed_records"
+CONTENTS_OVERFLOW = "store_contents_overflow"
 
 # Small tables are joined, for so many of them cost far more memory than one. Large ones are left to the pool's thread.
 _MAX_PARTS = 256
 _SMALL_ROWS = 64
 _MAX_LOSSES = 4096
 _MAX_ATTACHMENTS = 50_000
+_MAX_CONTENTS = 1 << 14  # each of a few hundred bytes, some thousand at most
 _DEFAULT_LIMITS = StoreLimits()
 
 
@@ -104,7 +108,7 @@ class RunWriter:
         self._parts: list[Captures] = []
         self._in_flight: tuple[Batch, Future[None]] | None = None
         self._error: RunError | None = None
-        self._overflow: Loss | None = None
+        self._overflow: list[Loss] = []
         self._own_losses: list[Loss] = []
 
     def __enter__(self) -> Self:
@@ -131,7 +135,8 @@ class RunWriter:
             raise ValueError(f"captures with IDs of {captures.key.shape[1]} bytes in a run of {self.manifest.id_bytes}")
         room = max(0, self._max_pending - self.pending)
         if len(captures) > room:
-            self._overflowed(captures.take(np.arange(room, len(captures))))
+            dropped = captures.time_ns[room:]
+            self._overflowed(Loss(OVERFLOW, int(dropped.min()), int(dropped.max()), len(dropped)))
             captures = captures.take(np.arange(room))
         if len(captures):
             self._parts.append(captures)
@@ -162,6 +167,14 @@ class RunWriter:
         if len(self._batch.losses) > _MAX_LOSSES:
             self._batch.losses = _joined(self._batch.losses)
         self._go_on()
+
+    def content(self, content: Content) -> None:
+        """Take what was said of a content ID; dropped and counted when the disk is far behind."""
+        if len(self._batch.contents) < _MAX_CONTENTS:
+            self._batch.contents.append(content)
+        else:
+            self._overflowed(Loss(CONTENTS_OVERFLOW, content.time_ns, content.time_ns, 1))
+        self._go_on(at_once=len(self._batch.contents) >= _MAX_CONTENTS)
 
     def flush(self) -> None:
         """Start to commit all that is pending and return at once; if a commit is under way it goes with the next."""
@@ -197,9 +210,11 @@ class RunWriter:
         stored = count_records(self.folder)
         totals = self._store.totals
         counts = {**self.manifest.counters, **(counters or {})}
-        unwritten = sum(loss.count for loss in self._batch.losses if loss.name == OVERFLOW)
+        unwritten: Counter[str] = Counter()
+        for loss in self._batch.losses:
+            unwritten[loss.name] += loss.count
         own = {
-            OVERFLOW: stored.losses.get(OVERFLOW, 0) + unwritten,
+            **{name: stored.losses.get(name, 0) + unwritten[name] for name in (OVERFLOW, CONTENTS_OVERFLOW)},
             FAILED: self.pending,
             FAILED_RECORDS: self._batch.records,
         }
@@ -214,6 +229,7 @@ class RunWriter:
                 captures=totals.captures,
                 attachments=stored.attachments,
                 crawls=stored.crawls,
+                contents=totals.contents,
             ),
         )
         (self.folder / CAPTURE_STORE / "lock.mdb").unlink(missing_ok=True)
@@ -238,9 +254,8 @@ class RunWriter:
         """Hand the batch to the pool, unless it is empty or another is under way."""
         if self._in_flight is not None:
             return
-        if self._overflow is not None:
-            self._batch.losses.append(self._overflow)
-            self._overflow = None
+        self._batch.losses += self._overflow
+        self._overflow = []
         self._join_parts()
         if self._batch.rows or self._batch.records:
             self._in_flight = self._batch, self._pool.submit(self._store.commit, self._batch)
@@ -279,10 +294,9 @@ class RunWriter:
             parts = [Captures.concat(parts, self.manifest.id_bytes)]
         self._batch.captures += parts
 
-    def _overflowed(self, captures: Captures) -> None:
-        """Count dropped captures, for the ledger and for `losses`."""
-        loss = Loss(OVERFLOW, int(captures.time_ns.min()), int(captures.time_ns.max()), len(captures))
-        self._overflow = _joined([loss] if self._overflow is None else [self._overflow, loss])[0]
+    def _overflowed(self, loss: Loss) -> None:
+        """Count what was dropped, for the ledger and for `losses`."""
+        self._overflow = _joined([*self._overflow, loss])
         self._own_losses = _joined([*self._own_losses, loss])
 
     def _require_open(self) -> None:
