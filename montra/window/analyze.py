@@ -6,10 +6,10 @@ they are missing the calls raise ImportError.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,21 @@ from montra.overlays.base import Overlay
 from montra.validation.canaries import canary_truth
 from montra.validation.compare import compare
 from montra.window.chances import chances_of
+from montra.window.wordlist import read_words
 from zone_store.attribution import RULE, LookupSummary, attribute, attribute_into, workers_for
 from zone_store.captures import Attachment, Captures, Lookups
+from zone_store.keyspace.zone import Zone
 from zone_store.run.folder import LookupsMade, Manifest, RunError, read_manifest
 from zone_store.run.reader import RunReader
 
 if TYPE_CHECKING:
     from analysis.canaries import Canaries
+    from analysis.given import Given
     from analysis.result import Analysis
+
+Republish: TypeAlias = Mapping[str, float]
+#: What each overlay's clients are known to do.
+AS_CLIENTS_DO: Republish = {}
 
 
 def overlay_of(manifest: Manifest) -> Overlay:
@@ -66,6 +73,7 @@ def lookups_from(reader: RunReader, ips: Iterable[int]) -> Iterator[Lookups]:
         refresh_bits=overlay.refresh_bits,
         own_ips=own_ips(reader.manifest.parameters),
         contact_bits=overlay.contact_bits,
+        contacts=overlay.contacts_taken,
         chances=chances_of(reader.manifest.parameters, reader.crawls()),
     )
 
@@ -81,31 +89,53 @@ def attribute_run(run: Path, workers: int | None = None) -> LookupSummary:
             refresh_bits=overlay.refresh_bits,
             own_ips=own_ips(reader.manifest.parameters),
             contact_bits=overlay.contact_bits,
+            contacts=overlay.contacts_taken,
             chances=chances_of(reader.manifest.parameters, reader.crawls()),
             workers=workers_for(reader.manifest) if workers is None else workers,
         )
 
 
-def analyze_run(run: Path, workers: int | None = None) -> Analysis:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What of content is shown.
+
+    wordlist: file of words, one a line, to read keywords by; names: whether names and tags of files are shown, and
+    addresses of who said them, which are personal data.
+    """
+
+    wordlist: Path | None = None
+    names: bool = False
+
+
+#: As little as can be.
+NOTHING_MORE = Shown()
+
+
+def analyze_run(
+    run: Path, workers: int | None = None, *, republish: Republish = AS_CLIENTS_DO, shown: Shown = NOTHING_MORE
+) -> Analysis:
     """Attribute a run and write its tables; raises RunError, and ImportError without the extra `analysis`.
 
-    workers: processes to attribute in, None for as many as help.
+    workers: processes to attribute in, None for as many as help; republish: intervals that differ from the overlay's;
+    shown: what of content is shown.
     """
     from analysis.analyze import analyze
 
     attribute_run(run, workers)
-    return analyze(
-        run,
-        version_name=overlay_of(read_manifest(run)).version_name,
-        analysed_by=__version__,
-        canaries=canaries_of(run),
-    )
+    return analyze(run, given=given_of(run, republish, shown))
 
 
-def report_runs(runs: list[Path], out: Path | None = None, workers: int | None = None) -> Path:
+def report_runs(
+    runs: list[Path],
+    out: Path | None = None,
+    workers: int | None = None,
+    *,
+    republish: Republish = AS_CLIENTS_DO,
+    shown: Shown = NOTHING_MORE,
+) -> Path:
     """Write the report of runs, attributing those that are not yet or were otherwise; raises RunError, ImportError.
 
-    workers: processes to attribute in, None for as many as help.
+    Runs may be of different overlays. workers, republish, shown: as in `analyze_run`.
     """
     from analysis.report import report
 
@@ -113,7 +143,31 @@ def report_runs(runs: list[Path], out: Path | None = None, workers: int | None =
         overlay = overlay_of(read_manifest(run))
         if not _attributed(run, overlay):
             attribute_run(run, workers)
-    return report(runs, out, version_name=overlay.version_name, analysed_by=__version__, canaries=canaries_of)
+    return report(runs, out, lambda run: given_of(run, republish, shown))
+
+
+def given_of(run: Path, republish: Republish = AS_CLIENTS_DO, shown: Shown = NOTHING_MORE) -> Given:
+    """Return what the analysis of an attributed run is told; raises RunError, ImportError.
+
+    republish: seconds by what is published; names that the overlay does not know are passed over.
+    """
+    from analysis.given import Given
+
+    manifest = read_manifest(run)
+    overlay = overlay_of(manifest)
+    reading = overlay.reading
+    zone = Zone.parse(manifest.zone, manifest.id_bits)
+    return Given(
+        version_name=overlay.version_name,
+        analysed_by=__version__,
+        canaries=canaries_of(run),
+        republish_s={name: republish.get(name, seconds) for name, seconds in reading.republish_s.items()},
+        tells_clients=reading.tells_clients,
+        tells_reach=reading.tells_reach,
+        caveats=reading.caveats,
+        words={} if shown.wordlist is None else read_words(shown.wordlist, overlay, zone),
+        names=shown.names,
+    )
 
 
 def canaries_of(run: Path) -> Canaries | None:

@@ -144,6 +144,30 @@ def test_a_gap_over_the_span_begins_a_new_lookup(gap: int, lookups: int) -> None
     assert [row["packets"] for row in lookups_of(MemoryRun(rows, THREE))] == [2 // lookups] * lookups
 
 
+def test_where_queries_name_no_sender_the_kind_tells_whose_lookup_it_is() -> None:
+    key, unknown = b"\x80\x31\x41\x59\x26\x53\x58\x97", b"\0" * 8
+    target = b"\x80\x31\x41\x59\xff\xff\xff\xff"
+    own_id = target[:7] + b"\x01"
+    kinds = (Kind.SEARCH, Kind.PUBLISH, Kind.NODE_LOOKUP)
+    rows = [Row(i * SECOND, 1, key, kind=kind, requester_id=unknown) for i, kind in enumerate(kinds, 1)]
+    rows += [Row(4 * SECOND, 1, own_id, kind=Kind.NODE_LOOKUP, requester_id=unknown)]
+    rows += [Row(5 * SECOND, 1, key, BOB, kind=Kind.NODE_LOOKUP, requester_id=unknown)]
+    rows += [Row(6 * SECOND, 1, b"\0" * 8, kind=Kind.PUBLISH, requester_id=unknown)]
+    run = MemoryRun(rows, [attached(1, target)], id_bytes=8)
+    found = lookups_of(run, refresh_bits=65, own_ips={BOB[0]})
+    assert [(row["kind"], row["maintenance"]) for row in found] == [
+        (Kind.SEARCH, Maintenance.NONE),
+        (Kind.PUBLISH, Maintenance.NONE),
+        (Kind.NODE_LOOKUP, Maintenance.NODE_LOOKUP),
+        (Kind.NODE_LOOKUP, Maintenance.NODE_ID),
+        (Kind.NODE_LOOKUP, Maintenance.OWN_TRAFFIC),
+        (Kind.PUBLISH, Maintenance.OUTSIDE_ZONE),
+    ]
+    # An ID of all zeros is one like others where queries do name it.
+    (row,) = lookups_of(MemoryRun(rows[:1], [attached(1, target)], id_bytes=8), refresh_bits=0)
+    assert row["maintenance"] == Maintenance.OWN_ID
+
+
 def test_an_endless_series_of_copies_is_cut_at_the_longest_lookup() -> None:
     rows = [Row(i * 40 * SECOND, 1, A) for i in range(1, 41)]
     found = lookups_of(MemoryRun(rows, THREE, batch_rows=7), longest_ns=600 * SECOND)

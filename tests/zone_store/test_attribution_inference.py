@@ -111,6 +111,35 @@ def test_what_clients_compare_decides() -> None:
     assert infer(one, [2], version=0x55540000)[1] == pytest.approx(hidden)
 
 
+def test_clients_that_take_two_of_a_group_hide_less() -> None:
+    def silence(ips: list[int], copies: list[int], contacts: int) -> float:
+        fleet = [beside(number, ip) for number, ip in enumerate(ips, 1)]
+        run = MemoryRun(fleet, copies, 0)
+        (table,) = attribute(
+            run, span_ns=60 * SECOND, refresh_bits=17, contact_bits={0: 24}, contacts=contacts, chances=SURE
+        )
+        assert table.inferred[0] == 1
+        return float(table.confidence[0])
+
+    def hidden(first: float) -> float:
+        odds = 0.99 * (1 - 0.98 * first)
+        return odds / (odds + 0.01)
+
+    def about(chance: float) -> object:
+        return pytest.approx(chance, abs=0.002)  # weights are the chances of being reached, near 1
+
+    group = [SAME_24 - number for number in range(4)]
+    # Of two, each is the first or the second.
+    assert silence(group[:2], [2], 1) == about(hidden(1 / 2))
+    assert silence(group[:2], [2], 2) == about(hidden(1))
+    # One of four with a copy leaves room for another, two of them do not.
+    assert silence(group, [2], 2) == about(hidden(1))
+    assert silence(group, [2, 3], 2) == about(hidden(1 / 2))
+    assert silence(group, [2, 3], 1) == about(hidden(1 / 4))
+    # Others of which the table does not know may have been the two.
+    assert silence([group[0], OTHER_24], [2], 2) == about(hidden(1))
+
+
 def test_a_contact_too_far_to_be_asked_may_hide_a_nearer_one() -> None:
     fleet = [beside(1, OTHER_24), beside(2, ONE_IP), beside(3, OTHER_24 + 1)]
     asked, unasked = SURE, SURE._replace(asked=2)

@@ -11,6 +11,7 @@ import pytest
 from zone_store.attribution import RULE, LookupSummary, attribute, attribute_into, write_lookups
 from zone_store.attribution.store import BLOCK_ROWS
 from zone_store.captures import Attachment, Captures, Flag, Kind, Lookups, Maintenance
+from zone_store.contents import Content, What
 from zone_store.run.folder import LookupsMade, Manifest, RunError
 from zone_store.run.reader import RunReader
 from zone_store.run.writer import RunWriter
@@ -154,3 +155,33 @@ def test_summary_counts_by_kind_and_maintenance(folder: Path) -> None:
     assert (summary.rows, summary.lookups, summary.node_lookups) == (4, 1, 1)
     assert (summary.announces, summary.maintenance) == (1, 1)
     assert summary.by["lookup", "own_id"] == 1
+
+
+def test_who_told_that_it_looked_for_a_helper_published_nothing(tmp_path: Path) -> None:
+    key = b"\xa4" + b"\x77" * 15
+    target = b"\xa4" * 16
+    manifest = Manifest(montra_version="0", overlay="kad", zone="a4/8", id_bits=128, start_ns=START_NS)
+    with RunWriter(tmp_path, manifest, "") as writer:
+        times = (START_NS,) * 3
+        writer.attachment(Attachment(1, target, 1, 1, target[:15] + b"\xa5", 2, 2, *times))
+        sources, kinds = [7, 8, 7], [Kind.PUBLISH, Kind.PUBLISH, Kind.SEARCH]
+        writer.captures(
+            Captures(
+                START_NS + np.arange(1, 4),
+                np.ones(3, np.uint32),
+                np.array(sources, np.uint32),
+                np.full(3, 4672, np.uint16),
+                np.zeros((3, 16), np.uint8),
+                np.tile(np.frombuffer(key, np.uint8), (3, 1)),
+                np.array(kinds, np.uint8),
+                np.zeros(3, np.uint16),
+                np.zeros(3, np.uint32),
+                np.zeros(3, np.uint16),
+            )
+        )
+        writer.content(Content(START_NS + 9, 1, 7, 4672, What.BUDDY, key))
+        writer.content(Content(START_NS + 9, 1, 8, 4672, What.KEYWORD, key))
+        writer.seal(START_NS + 10**9, "done")
+    with RunReader(tmp_path) as reader:
+        summary = attribute_into(tmp_path, reader, span_ns=45 * 10**9, refresh_bits=129)
+    assert summary.by == {("publish", "buddy"): 1, ("publish", "none"): 1, ("search", "none"): 1}

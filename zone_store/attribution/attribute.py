@@ -77,6 +77,8 @@ class Rules(NamedTuple):
     step_rows: int = STEP_ROWS
     contact_bits: tuple[tuple[int, int], ...] = ()
     chances: Chances = LAB
+    contacts: int = 1
+    buddies: frozenset[tuple[int, bytes]] = frozenset()
 
 
 def attribute(
@@ -86,6 +88,7 @@ def attribute(
     refresh_bits: int,
     own_ips: Collection[int] = (),
     contact_bits: Mapping[int, int] | None = None,
+    contacts: int = 1,
     chances: Chances = LAB,
     longest_ns: int | None = None,
     step_rows: int = STEP_ROWS,
@@ -95,15 +98,16 @@ def attribute(
 
     They are sorted by (time_ns, source_ip, source_port, key, kind, requester_id).
 
-    span_ns: longest gap between copies of one lookup (`overlay.lookup_span_ns`); refresh_bits: as of the overlay;
-    own_ips: host-order addresses that are ours, whose traffic is marked; contact_bits: leading bits of addresses of
-    which a client takes one contact only into a lookup, by the first two bytes of its version; chances: what is assumed
-    of the network (`inference`); longest_ns: longest lookup, LONGEST_SPANS spans if None; step_rows: least number of
+    span_ns: longest gap between copies of one lookup (`overlay.lookup_span_ns`); refresh_bits: as of the overlay,
+    above the length of IDs where queries do not name their sender's; own_ips: host-order addresses that are ours, whose
+    traffic is marked; contact_bits: leading bits of addresses of which a client takes only so few contacts into a
+    lookup, by the first two bytes of its version; contacts: how few; chances: what is assumed of the network
+    (`inference`); longest_ns: longest lookup, LONGEST_SPANS spans if None; step_rows: least number of
     copies to work on at once; dropped: gets counts of copies left out, by name. Raises RunError for damage in the store
     and for captures that are not in time order.
     """
-    contacts = tuple(sorted((contact_bits or {}).items()))
-    rules = Rules(span_ns, refresh_bits, frozenset(own_ips), longest_ns, step_rows, contacts, chances)
+    compared = tuple(sorted((contact_bits or {}).items()))
+    rules = Rules(span_ns, refresh_bits, frozenset(own_ips), longest_ns, step_rows, compared, chances, contacts)
     targets = Targets(reader.each_attachment(), reader.manifest.id_bytes)
     return attribute_rows(reader.manifest, reader.captures(), targets, rules, {} if dropped is None else dropped)
 
@@ -115,12 +119,13 @@ def attribute_rows(
     longest_ns = LONGEST_SPANS * rules.span_ns if rules.longest_ns is None else rules.longest_ns
     open_groups = OpenGroups(targets, rules.span_ns, longest_ns, manifest.id_bytes)
     waiting = Waiting()
-    inference = Inference(targets, dict(rules.contact_bits), rules.chances)
+    inference = Inference(targets, dict(rules.contact_bits), rules.chances, rules.contacts)
     marks = Marks(
         zone=Zone.parse(manifest.zone, manifest.id_bits),
         refresh_bits=rules.refresh_bits,
         own_ips=rules.own_ips,
         node_ids=NodeIds(np.concatenate([targets.ids, targets.monitor_ids])),
+        buddies=rules.buddies,
     )
 
     def due(groups: Groups) -> Iterator[Lookups]:

@@ -20,13 +20,14 @@ TOGETHER = 1 << 13
 class Inference:
     """Infers the destinations of a run's lookups.
 
-    contact_bits: leading bits of addresses of which a client takes one contact only into a lookup, by the first two
-    bytes of its version; clients not named take any.
+    contact_bits: leading bits of addresses of which a client takes `contacts` contacts only into a lookup, by the first
+    two bytes of its version; clients not named take any.
     """
 
-    def __init__(self, targets: Targets, contact_bits: Mapping[int, int], chances: Chances) -> None:
+    def __init__(self, targets: Targets, contact_bits: Mapping[int, int], chances: Chances, contacts: int = 1) -> None:
         self._targets = targets
         self._contact_bits = contact_bits
+        self._contacts = contacts
         self._chances = chances
         self._departures_per_s = targets.departures_per_s(sum(chances.noticed_s) / 2)
         # Somebody nearer than all known may have come so lately that nobody is attached yet.
@@ -51,8 +52,8 @@ class Inference:
     def unhidden(self, draft: Draft, attached: Attached) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Return each lookup's nearest target (row), and whether nothing but chance can keep its monitor from a copy.
 
-        Such a target has long been known, was seen handing its monitor out, lived on for a while, and shares no address
-        group with another candidate.
+        Such a target has long been known, was seen handing its monitor out, lived on for a while, and shares its
+        address group with no more candidates than are taken of one.
         """
         targets = self._targets
         rows, there = self._candidates(draft, attached)
@@ -68,7 +69,7 @@ class Inference:
         shift = (np.uint32(32) - bits)[:, None] % np.uint32(32)
         group = np.where(there, targets.ip[rows], np.uint32(0)) >> shift
         alike = (group == group[np.arange(len(group)), first][:, None]) & there
-        return nearest, plain & ((bits == 0) | (alike.sum(axis=1) == 1))
+        return nearest, plain & ((bits == 0) | (alike.sum(axis=1) <= self._contacts))
 
     def _candidates(self, draft: Draft, attached: Attached) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Return the rows of the nearest targets intp[m, CANDIDATES], and which of them are attached then."""
@@ -96,6 +97,7 @@ class Inference:
             ip=ip,
             bits=self._bits(draft.version),
             heard_ip=np.where(draft.heard >= 0, targets.ip[draft.heard], np.uint32(0)),
+            contacts=self._contacts,
         )
         # Behind the nearer ones stand the monitors that got a copy, nearest first.
         second = np.where(draft.heard[:, 1] >= 0, chances.heard, 0.0)

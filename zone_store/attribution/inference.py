@@ -1,10 +1,10 @@
 """Where a lookup truly ended: the most probable of the known targets, and how probable that is.
 
 The closest monitor that got a copy is not always the destination's: clients that take one contact of an address group
-(libtorrent: a /24, uTorrent: an IP) into a lookup miss the other monitors of the group, and some targets have no
-monitor, or do not hand it out. The true destination is the nearest real node that received the lookup. Candidates are
-the known targets nearer to the key than the closest monitor that got a copy, all of them silent, then that monitor's
-target. A silent candidate i received the lookup with the odds
+(libtorrent: a /24, uTorrent: an IP) into a lookup, or two (eMule: a /24), miss the other monitors of the group, and
+some targets have no monitor, or do not hand it out. The true destination is the nearest real node that received the
+lookup. Candidates are the known targets nearer to the key than the closest monitor that got a copy, all of them silent,
+then that monitor's target. A silent candidate i received the lookup with the odds
 
     reached_i * silent_i  :  1 - reached_i
 
@@ -16,7 +16,9 @@ shown_i is the chance that a monitor is asked when nothing hides it (0 without a
 monitor is the first of its group to be heard of (Luce's rule of choice), and W_i the weight of those that may have been
 first instead: where another monitor of the group got a copy, all others of the group; otherwise those too far from the
 key to be asked although they were first. So a silent monitor beside one of its group that was asked says nothing, and
-one with an address of its own says much. With p_i for these chances, ordered by distance,
+one with an address of its own says much. Where clients take two contacts of a group, i's monitor may also be the second
+to be heard of, and only two monitors with a copy say that others were first. With p_i for these chances, ordered by
+distance,
 
     P[the destination is j] = p_j * product of (1 - p_i) over all i nearer than j.
 
@@ -42,7 +44,8 @@ class Silent(NamedTuple):
     there bool[m, c]: rows that are no candidates are False; nearer bool[m, c]: than the closest monitor that got a
     copy; place int64[m, c]: among those there; reached, shown float64[m, c]: as in `Chances`, shown 0 for targets
     without a monitor; ip uint32[m, c]: the monitor's; bits uint8[m]: of addresses that the lookup's client compares, 0
-    if none; heard_ip uint32[m, k]: addresses of monitors that got a copy, 0 = none.
+    if none; heard_ip uint32[m, k]: addresses of monitors that got a copy, 0 = none; contacts: so many of an address
+    group are taken into a lookup.
     """
 
     there: NDArray[np.bool_]
@@ -53,6 +56,7 @@ class Silent(NamedTuple):
     ip: NDArray[np.uint32]
     bits: NDArray[np.uint8]
     heard_ip: NDArray[np.uint32]
+    contacts: int = 1
 
 
 def received(silent: Silent, chances: Chances) -> NDArray[np.float64]:
@@ -63,10 +67,11 @@ def received(silent: Silent, chances: Chances) -> NDArray[np.float64]:
     shift = (np.uint32(32) - silent.bits)[:, None] % np.uint32(32)
     shared = (silent.bits > NEVER_SHARED)[:, None]
     group = silent.ip >> shift
-    heard = np.zeros(silent.there.shape, np.bool_)
+    copies = np.zeros(silent.there.shape, np.uint8)
     for k in range(silent.heard_ip.shape[1]):
         ip = silent.heard_ip[:, k : k + 1]
-        heard |= (ip > 0) & (ip >> shift == group)
+        copies += (ip > 0) & (ip >> shift == group)
+    heard = copies >= silent.contacts
     all_others = np.zeros(silent.there.shape)
     unasked = np.zeros(silent.there.shape)
     for k in range(silent.there.shape[1]):
@@ -76,12 +81,27 @@ def received(silent: Silent, chances: Chances) -> NDArray[np.float64]:
         all_others += other
         unasked += np.where(silent.place[:, k : k + 1] >= chances.asked, other, 0.0)
     # A monitor outside the table of candidates may be the one of the group that was asked.
-    rivals = np.where(heard, np.maximum(all_others, order[-1]), unasked) * shared
-    first = np.divide(weight, weight + rivals, out=np.zeros_like(weight), where=weight > 0)
-    likely = silent.reached * (1 - silent.shown * first)
+    rivals = np.where(heard, np.maximum(all_others, silent.contacts * order[-1]), unasked) * shared
+    taken = np.divide(weight, weight + rivals, out=np.zeros_like(weight), where=weight > 0)
+    if silent.contacts > 1:
+        taken = 1 - (1 - taken) * _passed_over(weight, rivals, silent.contacts)
+    likely = silent.reached * (1 - silent.shown * taken)
     total = likely + (1 - silent.reached)
     chance = np.divide(likely, total, out=np.zeros_like(likely), where=total > 0)
     return np.where(silent.nearer, chance, 0.0)
+
+
+def _passed_over(weight: NDArray[np.float64], rivals: NDArray[np.float64], contacts: int) -> NDArray[np.float64]:
+    """Return the chance that a monitor passed over as the first of its group is not among the next ones either.
+
+    weight, rivals float64[m, c]: its own, and that of all who may have been before it; each that was is taken to have
+    had its own weight.
+    """
+    passed = np.ones(weight.shape)
+    for before in range(1, contacts):
+        left = np.maximum(rivals - before * weight, 0.0)
+        passed *= np.divide(left, weight + left, out=np.ones_like(weight), where=weight > 0)
+    return passed
 
 
 def most_probable(chance: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

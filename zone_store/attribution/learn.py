@@ -22,6 +22,8 @@ FEWEST_COPIES = 4
 PRIOR = 200
 """So many lookups does the lab's experience weigh."""
 
+_FOR_KEYS = (Kind.LOOKUP, Kind.SEARCH, Kind.PUBLISH)
+
 
 class Tally(NamedTuple):
     """trials: lookups whose nearest target is known to have been alive and shown, its monitor hidden by no other of its
@@ -48,7 +50,7 @@ def tally_of(captures: Captures, targets: Targets, inference: Inference, span_ns
     trials = asked = 0
     for groups in (open_groups.step(captures), open_groups.close()):
         draft = lookups_of(groups, targets)
-        draft = draft.take((draft.kind == Kind.LOOKUP) & (draft.copies >= FEWEST_COPIES))
+        draft = draft.take(np.isin(draft.kind, _FOR_KEYS) & (draft.copies >= FEWEST_COPIES))
         for part, attached in targets.stretches(draft.time_ns):
             nearest, plain = inference.unhidden(draft.between(part.start, part.stop), attached)
             trials += int(np.count_nonzero(plain))

@@ -21,6 +21,11 @@ Measured on a private network of 128 libtorrent nodes: without it 49 of 479 rows
 A query for the ID of a monitored node, or of its monitor, looks for that node and for no content: whoever walks the
 keyspace or checks whether a node lives sends such. A user's key falls so near to one of N nodes with probability
 N * 2^(8 - bits of an ID), so never. Marking them also keeps those IDs out of all tables of keys.
+
+Where queries do not name their sender's ID (Kad), nothing can be compared with it. There the kind tells: keys are asked
+for by searches and publishes, so a node lookup is a table's upkeep, or repeats to nodes that answered what a search or
+publish asked them before. A firewalled node looks for its helper as if it published; where a monitor was told, the
+lookup is marked.
 """
 
 from __future__ import annotations
@@ -86,12 +91,17 @@ def _first_word(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 class Marks(NamedTuple):
-    """What lookups are marked by: the run's zone and node IDs, the overlay's refresh_bits, our host-order addresses."""
+    """What lookups are marked by: the run's zone and node IDs, the overlay's refresh_bits, our host-order addresses.
+
+    refresh_bits above the length of IDs: queries do not name their sender's ID. buddies: host-order source addresses
+    and keys of those who told that they looked for a helper.
+    """
 
     zone: Zone
     refresh_bits: int
     own_ips: Collection[int]
     node_ids: NodeIds
+    buddies: frozenset[tuple[int, bytes]] = frozenset()
 
 
 def mark(lookups: Lookups, monitor_ids: NDArray[np.uint8], marks: Marks) -> NDArray[np.uint8]:
@@ -99,20 +109,39 @@ def mark(lookups: Lookups, monitor_ids: NDArray[np.uint8], marks: Marks) -> NDAr
 
     monitor_ids uint8[n, L]: of each lookup's destination.
     """
-    with_requester = common_prefix_lengths(lookups.key, lookups.requester_id).astype(np.int32)
-    excess = with_requester - common_prefix_lengths(lookups.key, monitor_ids)
-    own_id = with_requester >= marks.refresh_bits
-    own_id |= (lookups.kind == Kind.LOOKUP) & (excess >= OWN_ID_EXCESS)
-    alone = (lookups.kind == Kind.LOOKUP) & (lookups.copies == 1) & (lookups.packets == 1)
-    refresh = ((lookups.kind == Kind.NODE_LOOKUP) | alone) & (excess > 0)
     own = np.isin(lookups.source_ip, np.array(sorted(marks.own_ips), np.uint32)) | (lookups.flags & Flag.OWN != 0)
     reasons = [
         (own, Maintenance.OWN_TRAFFIC),
         (lookups.flags & Flag.BOOTSTRAP != 0, Maintenance.BOOTSTRAP),
         (~marks.zone.contains_many(lookups.key), Maintenance.OUTSIDE_ZONE),
-        (own_id, Maintenance.OWN_ID),
-        (refresh, Maintenance.BUCKET_REFRESH),
-        (marks.node_ids.near(lookups.key), Maintenance.NODE_ID),
     ]
+    near = (marks.node_ids.near(lookups.key), Maintenance.NODE_ID)
+    if marks.refresh_bits <= 8 * lookups.key.shape[1]:
+        reasons += [*_by_requester(lookups, monitor_ids, marks.refresh_bits), near]
+    else:
+        reasons += [near, (lookups.kind == Kind.NODE_LOOKUP, Maintenance.NODE_LOOKUP)]
+        reasons.append((_of_buddies(lookups, marks.buddies), Maintenance.BUDDY))
     found = np.select([where for where, _ in reasons], [int(reason) for _, reason in reasons], int(Maintenance.NONE))
     return found.astype(np.uint8)
+
+
+def _by_requester(
+    lookups: Lookups, monitor_ids: NDArray[np.uint8], refresh_bits: int
+) -> list[tuple[NDArray[np.bool_], Maintenance]]:
+    """Return what the ID of who asks tells: which lookups are for its own ID, and which refresh its table."""
+    with_requester = common_prefix_lengths(lookups.key, lookups.requester_id).astype(np.int32)
+    excess = with_requester - common_prefix_lengths(lookups.key, monitor_ids)
+    own_id = with_requester >= refresh_bits
+    own_id |= (lookups.kind == Kind.LOOKUP) & (excess >= OWN_ID_EXCESS)
+    alone = (lookups.kind == Kind.LOOKUP) & (lookups.copies == 1) & (lookups.packets == 1)
+    refresh = ((lookups.kind == Kind.NODE_LOOKUP) | alone) & (excess > 0)
+    return [(own_id, Maintenance.OWN_ID), (refresh, Maintenance.BUCKET_REFRESH)]
+
+
+def _of_buddies(lookups: Lookups, buddies: frozenset[tuple[int, bytes]]) -> NDArray[np.bool_]:
+    """Tell which lookups are for a helper, bool[n]."""
+    found: NDArray[np.bool_] = lookups.kind == Kind.PUBLISH
+    found &= np.isin(lookups.source_ip, np.array(sorted({ip for ip, _ in buddies}), np.uint32))
+    rows = np.flatnonzero(found)
+    found[rows] = [(int(lookups.source_ip[row]), lookups.key[row].tobytes()) in buddies for row in rows]
+    return found

@@ -20,6 +20,7 @@ from zone_store.attribution.stream import concat
 from zone_store.attribution.targets import Targets
 from zone_store.attribution.workers import attribute_by_workers, share_of
 from zone_store.captures import Captures, Kind, Lookups, Maintenance
+from zone_store.contents import What
 from zone_store.run import environment
 from zone_store.run.blocks import encode_lookups
 from zone_store.run.folder import LOOKUP_STORE, LookupsMade, RunError
@@ -84,6 +85,7 @@ def attribute_into(
     refresh_bits: int,
     own_ips: Collection[int] = (),
     contact_bits: Mapping[int, int] | None = None,
+    contacts: int = 1,
     chances: Chances = LAB,
     workers: int = 1,
 ) -> LookupSummary:
@@ -93,8 +95,16 @@ def attribute_into(
     run that is not sealed takes one: others would see it at another moment.
     """
     dropped: dict[str, int] = {}
-    contacts = tuple(sorted((contact_bits or {}).items()))
-    rules = Rules(span_ns, refresh_bits, frozenset(own_ips), contact_bits=contacts, chances=chances)
+    compared = tuple(sorted((contact_bits or {}).items()))
+    rules = Rules(
+        span_ns,
+        refresh_bits,
+        frozenset(own_ips),
+        contact_bits=compared,
+        chances=chances,
+        contacts=contacts,
+        buddies=frozenset((one.source_ip, one.key) for one in reader.contents() if one.what == What.BUDDY),
+    )
     targets = Targets(reader.each_attachment(), reader.manifest.id_bytes)
     rules = rules._replace(chances=_learned(reader, targets, rules))
     if workers > 1 and reader.manifest.sealed:
@@ -112,7 +122,7 @@ def _learned(reader: RunReader, targets: Targets, rules: Rules) -> Chances:
     """Return the chances of a run, learned from some of its lookups; raises RunError."""
     shares = -(-reader.totals().get("captures", 0) // SAMPLE)
     sample = reader.captures(keep=None if shares <= 1 else lambda block: share_of(block, shares) == 0)
-    inference = Inference(targets, dict(rules.contact_bits), rules.chances)
+    inference = Inference(targets, dict(rules.contact_bits), rules.chances, rules.contacts)
     captures = Captures.concat(list(sample), reader.manifest.id_bytes)
     return learned(rules.chances, tally_of(captures, targets, inference, rules.span_ns))
 
