@@ -15,6 +15,7 @@ from montra.lab.clients.namespace import Namespace
 from montra.lab.settings import LabError
 from zone_store.captures import Attachment
 from zone_store.run.folder import RunError
+from zone_store.run.join import shards_of
 from zone_store.run.reader import RunReader
 
 #: A window that was asked to end has sealed its run by then.
@@ -55,12 +56,15 @@ class Monitoring:
             raise LabError(f"the window has ended (exit {self._process.returncode}); it said: {self._said()}")
 
     def attachments(self) -> list[Attachment]:
-        """Return the attachments as far as they are stored."""
+        """Return the attachments as far as they are stored, in the run or in the shards of its workers."""
+        found: list[Attachment] = []
         try:
-            with RunReader(self.run) as reader:
-                return reader.attachments()
+            for folder in shards_of(self.run) or [self.run]:
+                with RunReader(folder) as reader:
+                    found += reader.attachments()
         except (LabError, RunError, OSError, ValueError):  # it has only just begun
             return []
+        return found
 
     def end(self) -> None:
         """End the window and wait until its run is sealed; raises LabError if it does not end as it should."""

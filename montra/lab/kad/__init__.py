@@ -1,0 +1,1 @@
+"""Private networks of real amuled: what they are asked to be, how they are made, ruled and watched."""

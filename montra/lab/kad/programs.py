@@ -1,0 +1,58 @@
+"""What a machine must have for a Kad network, and of which release it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from montra.lab.kad.settings import KadLabSettings
+from montra.lab.settings import LabError
+
+#: Program and the Debian package that brings it.
+_PROGRAMS = (("ip", "iproute2"), ("amuled", "amule-daemon"), ("amulecmd", "amule-utils"))
+_TIMEOUT_S = 10
+
+
+def missing(settings: KadLabSettings) -> list[str]:
+    """Return what the machine lacks for these settings, a line each."""
+    lines = [] if os.geteuid() == 0 else ["root is needed, to make a network namespace"]
+    needed = (*_PROGRAMS, ("nft", "nftables")) if settings.firewalled else _PROGRAMS
+    for program, package in needed:
+        if not shutil.which(program):
+            lines.append(f"{program} is not installed: install {package}")
+    if settings.rate != 1 and _clock_library() is None:
+        lines.append("libfaketime is not installed: install faketime")
+    return lines
+
+
+def releases() -> dict[str, str]:
+    """Return the release of the client; raises LabError."""
+    try:
+        said = subprocess.run(  # noqa: S603 - words of ours, no shell
+            [shutil.which("amuled") or "amuled", "--version"], capture_output=True, text=True, timeout=_TIMEOUT_S
+        ).stdout.split()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LabError(f"amuled --version: {error}") from error
+    if len(said) < 2:
+        raise LabError("amuled does not tell its version")
+    return {"amuled": f"{said[0]} {said[1]}"}
+
+
+def clock(rate: float) -> dict[str, str]:
+    """Return the environment of a program whose clock runs `rate` times as fast; raises LabError without the library.
+
+    The library is the one for programs with threads. It would read its settings anew at each call without its cache,
+    for half as much CPU again.
+    """
+    if rate == 1:
+        return {}
+    library = _clock_library()
+    if library is None:
+        raise LabError("libfaketime is not installed: install faketime")
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"+0 x{rate:g}"}
+
+
+def _clock_library() -> Path | None:
+    return next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)

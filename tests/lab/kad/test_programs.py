@@ -1,0 +1,44 @@
+"""What a machine lacks is said before anything starts."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from montra.lab.kad import programs
+from montra.lab.kad.settings import KadLabSettings
+from montra.lab.kad.usage import cpu_s, unread
+from montra.lab.settings import LabError
+
+NO_PID = 2**22 + 1
+
+
+def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    monkeypatch.setattr(programs, "_clock_library", lambda: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    settings = KadLabSettings(out=Path("out"), nodes=5, publishers=(), firewalled=1)
+    assert programs.missing(settings) == [
+        "root is needed, to make a network namespace",
+        "ip is not installed: install iproute2",
+        "amuled is not installed: install amule-daemon",
+        "amulecmd is not installed: install amule-utils",
+        "nft is not installed: install nftables",
+        "libfaketime is not installed: install faketime",
+    ]
+    with pytest.raises(LabError, match="install faketime"):
+        programs.clock(2.0)
+
+
+def test_a_clock_at_its_own_rate_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_clock_library", lambda: Path("lib.so"))
+    assert programs.clock(1.0) == {}
+    assert programs.clock(7.5) == {"LD_PRELOAD": "lib.so", "FAKETIME": "+0 x7.5"}
+
+
+def test_usage_is_of_a_live_process_only() -> None:
+    assert cpu_s(os.getpid()) > 0
+    assert cpu_s(NO_PID) == 0
+    assert unread(os.getpid()) >= 0
+    assert unread(NO_PID) == 0
