@@ -6,46 +6,50 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.canaries import Canaries
-from analysis.clients import ClientCounter, VersionName, hex_version
+from analysis.capture import PUBLISHES, capture_of
+from analysis.clients import ClientCounter
 from analysis.completeness import coverage, target_series
+from analysis.contents import contents_of
 from analysis.copies import CopiesCounter
+from analysis.given import Given
 from analysis.ledger import loss_totals
 from analysis.load import NANOS, load
 from analysis.load_balance import DestinationCounter, load_of
+from analysis.nodes import nodes_of
 from analysis.popularity import top_keys
+from analysis.publishers import publishers
 from analysis.rates import KeyCounter, SeriesCounter, masks
 from analysis.result import Analysis
+from analysis.said import write_said
 from analysis.tables import write_tables
+from analysis.validation import VALIDATION, read_validation
 from zone_store.run.reader import RunReader
 
 OUT = "analysis"
 """Folder of tables and figures in a run folder."""
 
 
-def analyze(
-    folder: Path,
-    out: Path | None = None,
-    *,
-    version_name: VersionName = hex_version,
-    analysed_by: str = "",
-    canaries: Canaries | None = None,
-) -> Analysis:
+_AS_IT_IS = Given()
+
+
+def analyze(folder: Path, out: Path | None = None, given: Given = _AS_IT_IS) -> Analysis:
     """Analyse an attributed run and write its tables into `out` (RUN/analysis); the same run gives the same bytes.
 
-    version_name: names a `version` column value (the overlay's); analysed_by: version of the analysing program;
-    canaries: what the run captured of its own, None if it made none. Works on unsealed runs, as far as they go, and on
-    runs without a capture. Raises RunError for a folder that is no run, has no lookups yet, or is damaged.
+    A `validation.json` in the run folder (a comparison with the truth) corrects numbers where no canaries do. Works on
+    unsealed runs, as far as they go, and on runs without a capture. Raises RunError for a folder that is no run, has no
+    lookups yet, or is damaged.
     """
-    analysis = examine(folder, folder / OUT if out is None else out, version_name, analysed_by, canaries)
+    analysis = examine(folder, folder / OUT if out is None else out, given)
     write_tables(analysis)
+    with RunReader(folder) as reader:
+        write_said(analysis.out, reader.contents(), names=given.names)
     return analysis
 
 
-def examine(
-    folder: Path, out: Path, version_name: VersionName, analysed_by: str = "", canaries: Canaries | None = None
-) -> Analysis:
-    """Return the analysis without writing anything: two passes over the lookups, the second for the top keys only."""
+def examine(folder: Path, out: Path, given: Given) -> Analysis:
+    """Return the analysis without writing anything: a pass over the lookups, and two more for the top keys only."""
+    validation = read_validation(folder / VALIDATION)
+    capture = capture_of(given.canaries, validation)
     with RunReader(folder) as reader:
         run, made = load(reader), reader.lookups_made()
         series, keys, copies = SeriesCounter(run), KeyCounter(run.manifest.id_bytes), CopiesCounter()
@@ -58,21 +62,34 @@ def examine(
             packets += int(table.packets.sum(dtype=np.int64))
         counts = keys.result()
         over_time = series.result()
-        named, requesters = clients.result(version_name)
+        named, requesters = clients.result(given.version_name)
+        contents, known = contents_of(counts, reader.contents(), given.words, names=given.names)
         return Analysis(
             run=run,
             out=out,
-            analysed_by=analysed_by,
+            given=given,
+            capture=capture,
+            validation=validation,
             lookups_made=made,
             series=over_time,
             targets=target_series(run, over_time.begin_ns + over_time.width_s * NANOS // 2),
             keys=counts,
             top=top_keys(counts, reader.lookups(), run.running_seconds),
+            publishers=publishers(
+                counts,
+                reader.lookups(),
+                run,
+                given.republish_s,
+                capture_of(given.canaries, validation, PUBLISHES),
+                {one.key: one.sort for one in known},
+            ),
             load=load_of(run, destinations.result(), over_time),
             clients=named,
             requesters=requesters,
+            nodes=nodes_of(run, given.version_name, given.tells_reach),
             coverage=coverage(run),
             copies=copies.result(),
             losses=loss_totals(run, packets, made.dropped),
-            canaries=canaries,
+            contents=contents,
+            key_contents=known,
         )

@@ -1,8 +1,7 @@
-"""What a window captured of its own canaries, and rates corrected by that."""
+"""What a window captured of its own canaries."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 
@@ -47,13 +46,3 @@ class Canaries:
     observed: Share
     inferred: Share
     causes: tuple[MissCause, ...] = ()
-
-    def corrected(self, rate: float) -> tuple[float, float, float]:
-        """Return a rate with what was missed added: rate / capture, and its bounds by those of the capture rate.
-
-        Assumed: users' clients are captured as canaries are, which behave as libtorrent does; the interval is that of
-        the capture rate alone. NaN where no canary was captured.
-        """
-        if not self.capture.hits:
-            return math.nan, math.nan, math.nan
-        return rate / self.capture.share, rate / self.capture.high, rate / self.capture.low

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from analysis.copies import MOST
 from analysis.load import NANOS
 from analysis.load_balance import curve
-from analysis.rates import ccdf, envelope, key_rates
+from analysis.rates import ccdf, key_rates
 from analysis.result import Analysis
-from analysis.style import INK, MUTED, SERIES, axes, inline, plain_ticks, svg
+from analysis.style import INK, MUTED, SERIES, axes, inline, number, plain_ticks, svg
 
 TOP_CLIENTS = 8
 RATE_BINS = 60
@@ -38,35 +38,9 @@ class FigureText:
 
 def figures(analysis: Analysis) -> list[FigureText]:
     """Return the figures that the run has data for."""
-    drawn = [draw(analysis) for draw in (_rates, _key_rates, _targets, _crawls, _copies, _ranks, _load, _clients)]
+    draws = (_rates, _key_rates, _targets, _crawls, _copies, _ranks, _load, _clients, _publish_rates)
+    drawn = [draw(analysis) for draw in draws]
     return [figure for figure in drawn if figure is not None]
-
-
-def rate_envelope(analyses: list[Analysis]) -> FigureText | None:
-    """Return the CCDF of key rates over several runs as a min-max envelope, as the paper's figure 5; None if empty."""
-    rates = [key_rates(a.keys.lookups, a.run.running_seconds) for a in analyses]
-    curves = [ccdf(values) for values in rates if len(values)]
-    if not curves:
-        return None
-    x, least, greatest = envelope(curves)
-    # One lookup in a short window is a higher rate than in a long one: below it only the long windows have keys at all.
-    lowest = max(60 / a.run.running_seconds for a, values in zip(analyses, rates, strict=True) if len(values))
-    common = x >= lowest * (1 - 1e-9)
-    x, least, greatest = x[common], least[common], greatest[common]
-    with axes("envelope") as (figure, ax):
-        ax.fill_between(x, least, greatest, step="pre", color=SERIES[0], alpha=0.25, linewidth=0)
-        for values in (least, greatest):
-            ax.step(x[values > 0], values[values > 0], where="pre", color=SERIES[0], linewidth=1.2)
-        _log_log(ax)
-        return FigureText(
-            "envelope",
-            "How often keys are looked up, over all runs",
-            f"Share of keys seen that were looked up at least so often: the least and the greatest of {len(curves)} "
-            "runs at each rate, from the lowest rate on that each of them can show (one lookup in the shortest "
-            "window). Captured lookups, uncorrected; a longer window sees more rare keys, so bands of windows of "
-            "unequal length differ for that alone.",
-            svg(figure),
-        )
 
 
 def _rates(analysis: Analysis) -> FigureText | None:
@@ -74,12 +48,14 @@ def _rates(analysis: Analysis) -> FigureText | None:
     if not len(analysis.keys.keys):
         return None
     with axes("rates") as (figure, ax):
-        shown = [("lookups", 0, SERIES[0]), ("node lookups", 1, SERIES[2]), ("announces", 2, SERIES[1])]
+        names = ["searches", "publishes"] if analysis.tells_publishes else ["lookups", "announces"]
+        shown = list(zip((*names, "node_lookups"), SERIES, strict=True))
         clock = _Clock(analysis)
         edges = clock(np.append(series.begin_ns, analysis.run.end_ns))
-        for label, column, colour in shown:
-            if series.counts[:, column].any():
-                ax.stairs(series.a_minute(column), edges, baseline=None, color=colour, label=label, linewidth=1.3)
+        for name, colour in shown:
+            if series.column(name).any():
+                label = name.replace("_", " ")
+                ax.stairs(series.a_minute(name), edges, baseline=None, color=colour, label=label, linewidth=1.3)
         ax.set_ylim(bottom=0)
         ax.set_ylabel("a minute")
         clock.label(ax)
@@ -87,19 +63,20 @@ def _rates(analysis: Analysis) -> FigureText | None:
         return FigureText(
             "rates",
             "Lookups over time",
-            f"Users' lookups, node lookups and announces captured a minute, uncorrected for those missed, in steps of "
-            f"{_width(series.width_s)}. It rises first because monitors are attached one after the other; where the "
+            f"Users' {_listed([name for name, _ in shown])} captured a minute, uncorrected for those missed, in steps "
+            f"of {_width(series.width_s)}. It rises first because monitors are attached one after the other; where the "
             "line is missing, the instrument was not running.",
             svg(figure),
         )
 
 
 def _key_rates(analysis: Analysis) -> FigureText | None:
-    kinds = [
-        ("lookups", analysis.keys.lookups, SERIES[0]),
-        ("node lookups", analysis.keys.node_lookups, SERIES[2]),
-        ("announces", analysis.keys.announces, SERIES[1]),
-    ]
+    keys = analysis.keys
+    if analysis.tells_publishes:
+        kinds = [("searches", keys.searches, SERIES[0]), ("publishes", keys.publishes, SERIES[1])]
+    else:
+        kinds = [("lookups", keys.lookups, SERIES[0]), ("announces", keys.announces, SERIES[1])]
+    kinds.append(("node lookups", keys.node_lookups, SERIES[2]))
     if not analysis.lookups:
         return None
     with axes("key_rates") as (figure, ax):
@@ -107,13 +84,52 @@ def _key_rates(analysis: Analysis) -> FigureText | None:
             x, share = ccdf(key_rates(counts, analysis.run.running_seconds))
             if len(x):
                 ax.plot(x, share, color=colour, label=label, marker="o", markersize=2.5)
-        _log_log(ax)
+        log_log(ax)
         _legend_above(ax)
         return FigureText(
             "key_rates",
             "How often keys are looked up",
             "Share of keys seen that are asked for at least so often (CCDF), both axes logarithmic: captured lookups "
             "over the whole running time. A straight fall to the right means that few keys draw most of the lookups.",
+            svg(figure),
+        )
+
+
+def _publish_rates(analysis: Analysis) -> FigureText | None:
+    """Draw the rates at which keys are published, and what number of publishers that is (paper, figure 5)."""
+    found = analysis.publishers
+    x, share = ccdf(key_rates(analysis.keys.publishes, analysis.run.running_seconds))
+    if not len(x) or not found.intervals_s:
+        return None
+    captured = 1.0 if found.capture is None else found.capture.share
+    name, interval_s = min(found.intervals_s.items(), key=lambda item: item[1])
+    factor = interval_s / 60 / captured
+    others = [
+        f"for a {other} {_number(seconds / interval_s)} times as many, being published every {_hours(seconds)}"
+        for other, seconds in found.intervals_s.items()
+        if other != name
+    ]
+    with axes("publish_rates", height=1.15) as (figure, ax):
+        ax.plot(x, share, color=SERIES[1], marker="o", markersize=2.5)
+        log_log(ax)
+        ax.set_xlabel("publishes of the key a minute, at least")
+        turned = (lambda rate: np.multiply(rate, factor), lambda count: np.divide(count, factor))
+        above = ax.secondary_xaxis("top", functions=turned)
+        above.set_xlabel(f"publishing nodes, if it is a {name} (every {_hours(interval_s)})")
+        # A decade may hold no power of ten, so a narrow range is marked more often.
+        marks = (1.0,) if x[-1] > 30 * x[0] else (1.0, 2.0, 5.0)
+        for axis in (ax.xaxis, above.xaxis):
+            axis.set_major_locator(LogLocator(subs=marks, numticks=8))
+            axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        corrected = "" if found.capture is None else ", corrected by the share captured"
+        return FigureText(
+            "publish_rates",
+            "How often keys are published, and by how many",
+            "Share of published keys that are published at least so often (CCDF), both axes logarithmic. The upper "
+            f"axis turns rates into nodes that publish the key at a time{corrected}: rate times republish interval; "
+            + "; ".join(others)
+            + ("." if not others else ". Which keys are which is not in the rate."),
             svg(figure),
         )
 
@@ -244,7 +260,7 @@ def _load(analysis: Analysis) -> FigureText | None:
 
 def _clients(analysis: Analysis) -> FigureText | None:
     clients = [client for client in analysis.clients if client.lookups]
-    if not clients:
+    if not clients or not analysis.tells_clients:
         return None
     shown = [(client.name, client.share) for client in clients[:TOP_CLIENTS]]
     if len(clients) > TOP_CLIENTS:
@@ -266,7 +282,8 @@ def _clients(analysis: Analysis) -> FigureText | None:
         )
 
 
-def _log_log(ax: Axes) -> None:
+def log_log(ax: Axes) -> None:
+    """Give axes of a CCDF of key rates: both logarithmic, with plain numbers."""
     ax.set(xscale="log", yscale="log", xlabel="lookups of the key a minute, at least", ylabel="share of keys")
     ax.set_ylim(top=1.3)
     plain_ticks(ax, "x")
@@ -309,6 +326,24 @@ def _broken(times: NDArray[np.int64], values: NDArray[np.float64]) -> tuple[NDAr
         return times, values
     gaps = np.flatnonzero(steps > 3 * np.median(steps)) + 1
     return np.insert(times, gaps, times[gaps - 1] + 1), np.insert(values, gaps, np.nan)
+
+
+def _listed(names: list[str]) -> str:
+    """Return names as a list in words."""
+    plain = [name.replace("_", " ") for name in names]
+    return ", ".join(plain[:-1]) + " and " + plain[-1]
+
+
+def _hours(seconds: float) -> str:
+    """Return a republish interval as people say it."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{_number(seconds / size)} {unit}"
+    return f"{_number(seconds)} s"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}"
 
 
 def _width(seconds: int) -> str:

@@ -118,7 +118,7 @@ def load_of(run: Run, by_attachment: NDArray[np.int64], series: Series) -> Load:
         return sums[node[kept]]
 
     counts = of_nodes(by_attachment)
-    drawn_for = max(1.0, int(series.counts[:, 0].sum()) / _MOST_DRAWN)
+    drawn_for = max(1.0, int(series.column("lookups").sum()) / _MOST_DRAWN)
     draws = [
         of_nodes(drawn) * (60 * drawn_for) / attached_s[kept] for drawn in _by_hashing(run, len(by_attachment), series)
     ]
@@ -139,13 +139,13 @@ def _by_hashing(run: Run, numbers: int, series: Series) -> Iterator[NDArray[np.i
     Each is for a key of its own, at the times at which lookups were captured, and ends at the nearest target attached
     then. So nodes that were there for a time only, and times of more traffic, are in the draws as in what was measured.
     """
-    lookups = min(int(series.counts[:, 0].sum()), _MOST_DRAWN)
+    lookups = min(int(series.column("lookups").sum()), _MOST_DRAWN)
     if not lookups or not any(a.accepted_ns for a in run.attachments):
         return
     targets = Targets(run.attachments, run.manifest.id_bytes)
     zone = Zone.parse(run.manifest.zone, run.manifest.id_bits)
     low, high = (np.frombuffer(end, np.uint8) for end in (zone.low(), zone.high()))
-    share = series.counts[:, 0] / series.counts[:, 0].sum()
+    share = series.column("lookups") / series.column("lookups").sum()
     rng = np.random.default_rng(0)  # fixed seed: the same run must give the same numbers
     for _ in range(max(1, min(_DRAWS, _MOST_DRAWN // lookups))):
         begins = np.repeat(series.begin_ns, rng.multinomial(lookups, share))

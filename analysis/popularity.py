@@ -18,12 +18,15 @@ TOP_KEYS = 50
 class TopKey:
     """One of the keys asked for most.
 
-    requesters: distinct (address, port) pairs that looked it up; share: of all lookups; announce_share: announces among
-    its lookups and announces; no_seed_share: its lookups that carry noseed=1, so those of seeds (BEP 33).
+    searches, publishes: of its lookups, those that tell which they are; requesters: distinct (address, port) pairs that
+    looked it up; share: of all lookups; announce_share: announces among its lookups and announces; no_seed_share: its
+    lookups that carry noseed=1, so those of seeds (BEP 33).
     """
 
     key: bytes
     lookups: int
+    searches: int
+    publishes: int
     rate_per_minute: float
     share: float
     requesters: int
@@ -47,6 +50,8 @@ def top_keys(
             TopKey(
                 key=counts.keys[row].tobytes(),
                 lookups=lookups,
+                searches=int(counts.searches[row]),
+                publishes=int(counts.publishes[row]),
                 rate_per_minute=lookups * 60 / running_seconds if running_seconds > 0 else 0.0,
                 share=lookups / total,
                 requesters=requesters[row],

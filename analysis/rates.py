@@ -21,12 +21,17 @@ _LEAST_SHARE = 0.1
 
 
 class Masks(NamedTuple):
-    """Which rows of a table are users' lookups, node lookups and announces, and which are no user's: bool[n] each."""
+    """Which rows of a table are users' lookups, node lookups and announces, and which are no user's: bool[n] each.
+
+    searches, publishes: of the lookups, those that tell what they are for.
+    """
 
     lookups: NDArray[np.bool_]
     node_lookups: NDArray[np.bool_]
     announces: NDArray[np.bool_]
     maintenance: NDArray[np.bool_]
+    searches: NDArray[np.bool_]
+    publishes: NDArray[np.bool_]
 
 
 def masks(table: Lookups) -> Masks:
@@ -37,6 +42,8 @@ def masks(table: Lookups) -> Masks:
         user & (table.kind == Kind.NODE_LOOKUP),
         user & (table.kind == Kind.ANNOUNCE),
         ~user,
+        user & (table.kind == Kind.SEARCH),
+        user & (table.kind == Kind.PUBLISH),
     )
 
 
@@ -52,7 +59,7 @@ def bin_seconds(seconds: float) -> int:
 class Series:
     """Counts over time. Bin i begins at begin_ns[i]; running_s: how long the run was at work in it.
 
-    counts int64[n, 4]: lookups, node lookups, announces, maintenance.
+    counts int64[n, 6]: columns as in `Masks`.
     """
 
     width_s: int
@@ -71,11 +78,15 @@ class Series:
             np.add.reduceat(self.counts, first, axis=0),
         )
 
-    def a_minute(self, column: int) -> NDArray[np.float64]:
+    def column(self, name: str) -> NDArray[np.int64]:
+        """Return a column by its name in `Masks`."""
+        return self.counts[:, Masks._fields.index(name)]
+
+    def a_minute(self, name: str) -> NDArray[np.float64]:
         """Return a column as a rate a minute, NaN for bins in which the run was (nearly) not at work."""
         rate = np.full(len(self.running_s), np.nan)
         there = self.running_s >= _LEAST_SHARE * self.width_s
-        rate[there] = self.counts[there, column] * 60 / self.running_s[there]
+        rate[there] = self.column(name)[there] * 60 / self.running_s[there]
         return rate
 
 
@@ -88,7 +99,7 @@ class SeriesCounter:
         edges = run.start_ns + np.arange(bins + 1, dtype=np.int64) * (self._width_s * NANOS)
         self._begin_ns = edges[:-1]
         self._running_s = run.running_ns(edges) / NANOS
-        self._counts = np.zeros((bins, 4), np.int64)
+        self._counts = np.zeros((bins, len(Masks._fields)), np.int64)
 
     def add(self, table: Lookups, which: Masks) -> None:
         """Count a table; what lies outside the window (a clock that stepped) goes to its first or last bin."""
@@ -104,12 +115,17 @@ class SeriesCounter:
 
 @dataclass(frozen=True, slots=True)
 class KeyCounts:
-    """All keys seen, in order: keys uint8[m, L]; the others int64[m], no_seed being lookups that announce a seed."""
+    """All keys seen, in order: keys uint8[m, L]; the others int64[m].
+
+    searches, publishes, no_seed: of the lookups, those that tell which they are, and those of seeds (BEP 33).
+    """
 
     keys: NDArray[np.uint8]
     lookups: NDArray[np.int64]
     node_lookups: NDArray[np.int64]
     announces: NDArray[np.int64]
+    searches: NDArray[np.int64]
+    publishes: NDArray[np.int64]
     no_seed: NDArray[np.int64]
 
 
@@ -117,13 +133,14 @@ class KeyCounter:
     """Sums up `KeyCounts` table by table; only users' rows count."""
 
     def __init__(self, id_bytes: int) -> None:
-        self._rows = RowCounter(id_bytes, 4)
+        self._rows = RowCounter(id_bytes, 6)
 
     def add(self, table: Lookups, which: Masks) -> None:
         """Count a table."""
         user = ~which.maintenance
         no_seed = which.lookups & (table.flags & Flag.NO_SEED != 0)
-        counts = np.stack([which.lookups, which.node_lookups, which.announces, no_seed], axis=1).astype(np.int64)
+        kinds = (which.lookups, which.node_lookups, which.announces, which.searches, which.publishes, no_seed)
+        counts = np.stack(kinds, axis=1).astype(np.int64)
         self._rows.add(table.key[user], counts[user])
 
     def result(self) -> KeyCounts:

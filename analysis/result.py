@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from analysis.canaries import Canaries
+from analysis.capture import CaptureRate
 from analysis.clients import Client
 from analysis.completeness import Coverage, TargetSeries
+from analysis.contents import Contents, KeyContent
 from analysis.copies import Copies
+from analysis.given import Given
 from analysis.ledger import LossTotal
 from analysis.load import Run
 from analysis.load_balance import Load, top_share
+from analysis.nodes import Nodes
 from analysis.popularity import TopKey
+from analysis.publishers import Publishers
 from analysis.rates import KeyCounts, Series
+from analysis.validation import Validation
 from zone_store.run.folder import LookupsMade
 
 
@@ -23,25 +29,40 @@ from zone_store.run.folder import LookupsMade
 class Analysis:
     """The analysis of one run.
 
-    analysed_by: version of the program; lookups_made: how the lookups were; requesters: distinct (address, port) of
-    users' lookups and announces; canaries: None for a run that made none.
+    given: what it was told; capture: what corrects rates, None if nobody knows; lookups_made: how the lookups were;
+    requesters: distinct (address, port) of users' lookups and announces; key_contents: what is known of each key.
     """
 
     run: Run
     out: Path
-    analysed_by: str
+    given: Given
+    capture: CaptureRate | None
+    validation: Validation
     lookups_made: LookupsMade
     series: Series
     targets: TargetSeries
     keys: KeyCounts
     top: list[TopKey]
+    publishers: Publishers
     load: Load
     clients: list[Client]
     requesters: int
+    nodes: Nodes
     coverage: Coverage
     copies: Copies
     losses: list[LossTotal]
-    canaries: Canaries | None = None
+    contents: Contents
+    key_contents: list[KeyContent]
+
+    @property
+    def canaries(self) -> Canaries | None:
+        """What the run captured of its own lookups, None for a run that made none."""
+        return self.given.canaries
+
+    @property
+    def tells_publishes(self) -> bool:
+        """Tell whether lookups of this overlay say if they search or publish."""
+        return bool(self.given.republish_s)
 
     @property
     def lookups(self) -> int:
@@ -51,12 +72,26 @@ class Analysis:
     @property
     def lookups_per_minute(self) -> float:
         """Users' lookups captured a minute of the time in which the run was at work; what was missed is not added."""
-        return self.lookups * 60 / self.run.running_seconds if self.run.running_seconds > 0 else 0.0
+        return self.a_minute(self.lookups)
 
     @property
     def corrected_per_minute(self) -> tuple[float, float, float]:
-        """Users' lookups a minute with those added that were missed, and the bounds; NaN where no canary tells."""
-        return (math.nan,) * 3 if self.canaries is None else self.canaries.corrected(self.lookups_per_minute)
+        """Users' lookups a minute with those added that were missed, and the bounds; NaN where nobody knows."""
+        return (math.nan,) * 3 if self.capture is None else self.capture.corrected(self.lookups_per_minute)
+
+    def a_minute(self, count: int) -> float:
+        """Return a count as a rate a minute of the time in which the run was at work."""
+        return count * 60 / self.run.running_seconds if self.run.running_seconds > 0 else 0.0
+
+    @property
+    def searches(self) -> int:
+        """Users' lookups that say they search."""
+        return int(self.keys.searches.sum())
+
+    @property
+    def publishes(self) -> int:
+        """Users' lookups that say they publish."""
+        return int(self.keys.publishes.sum())
 
     @property
     def node_lookups(self) -> int:
@@ -72,6 +107,11 @@ class Analysis:
     def distinct_keys(self) -> int:
         """Keys that were looked up or announced to."""
         return int(((self.keys.lookups > 0) | (self.keys.announces > 0)).sum())
+
+    @property
+    def tells_clients(self) -> bool:
+        """Tell whether queries of this overlay carry their client's version."""
+        return self.given.tells_clients
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary: what analysis.json holds. Holds no address; NaN is None."""
@@ -94,7 +134,7 @@ class Analysis:
                 "captures": run.captures,
                 "crawls": len(run.crawls),
             },
-            "analysed_by": self.analysed_by,
+            "analysed_by": self.given.analysed_by,
             "attribution": {
                 "rule": self.lookups_made.rule,
                 "span_ns": self.lookups_made.span_ns,
@@ -103,6 +143,11 @@ class Analysis:
             "lookups": self.lookups,
             "lookups_per_minute": self.lookups_per_minute,
             "lookups_per_minute_corrected": dict(zip(("rate", "low", "high"), self.corrected_per_minute, strict=True)),
+            "capture": None if self.capture is None else asdict(self.capture),
+            "searches": self.searches if self.tells_publishes else None,
+            "publishes": self.publishes if self.tells_publishes else None,
+            "searches_per_minute": self.a_minute(self.searches) if self.tells_publishes else None,
+            "publishes_per_minute": self.a_minute(self.publishes) if self.tells_publishes else None,
             "canaries": None if self.canaries is None else asdict(self.canaries),
             "node_lookups": self.node_lookups,
             "announces": self.announces,
@@ -133,6 +178,12 @@ class Analysis:
                 {"kind": kind, "maintenance": why, "rows": rows} for (kind, why), rows in self.copies.kinds.items()
             ],
             "top_keys": [asdict(key) | {"key": key.key.hex()} for key in self.top],
+            "publishers": asdict(self.publishers)
+            | {"keys": [asdict(key) | {"key": key.key.hex()} for key in self.publishers.keys]},
+            "contents": asdict(self.contents)
+            | {"identified_share": self.contents.identified_share}
+            | {"top": [asdict(key) | {"key": key.key.hex()} for key in self.contents.top]},
+            "nodes": asdict(self.nodes),
             "clients": [asdict(client) for client in self.clients],
             "losses": [asdict(loss) for loss in self.losses],
         }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analysis.canaries import Canaries
 from analysis.copies import MOST
 from analysis.load_balance import curve
+from analysis.publishers import Publishers
 from analysis.rates import ccdf, key_rates
 from analysis.result import Analysis
 from zone_store.run.folder import RunError, write_atomic
@@ -40,6 +41,7 @@ def write_tables(analysis: Analysis) -> None:
         write_atomic(out / f"{name}.parquet", parquet_bytes(columns))
     # There can be tens of millions of keys: in Parquet only.
     write_atomic(out / "keys.parquet", parquet_bytes(_keys(analysis)))
+    write_atomic(out / "contents.parquet", parquet_bytes(_contents(analysis)))
     summary = json.dumps(analysis.as_dict(), indent=2, allow_nan=False, ensure_ascii=False)
     write_atomic(out / SUMMARY, summary.encode() + b"\n")
 
@@ -51,18 +53,24 @@ def tables(analysis: Analysis) -> dict[str, Columns]:
         "rates": {
             "begin_ns": series.begin_ns,
             "running_s": series.running_s,
-            "lookups": series.counts[:, 0],
-            "node_lookups": series.counts[:, 1],
-            "announces": series.counts[:, 2],
-            "maintenance": series.counts[:, 3],
-            "lookups_per_minute": series.a_minute(0),
-            "announces_per_minute": series.a_minute(2),
-            **_corrected(analysis, series.a_minute(0)),
+            "lookups": series.column("lookups"),
+            "node_lookups": series.column("node_lookups"),
+            "announces": series.column("announces"),
+            "maintenance": series.column("maintenance"),
+            "searches": series.column("searches"),
+            "publishes": series.column("publishes"),
+            "lookups_per_minute": series.a_minute("lookups"),
+            "announces_per_minute": series.a_minute("announces"),
+            "searches_per_minute": series.a_minute("searches"),
+            "publishes_per_minute": series.a_minute("publishes"),
+            **_corrected(analysis, series.a_minute("lookups")),
         },
         "key_rates": _key_rates(analysis),
         "top_keys": {
             "key": [key.key.hex() for key in analysis.top],
             "lookups": _ints(key.lookups for key in analysis.top),
+            "searches": _ints(key.searches for key in analysis.top),
+            "publishes": _ints(key.publishes for key in analysis.top),
             "lookups_per_minute": _floats(key.rate_per_minute for key in analysis.top),
             **_corrected(analysis, _floats(key.rate_per_minute for key in analysis.top)),
             "share": _floats(key.share for key in analysis.top),
@@ -71,6 +79,7 @@ def tables(analysis: Analysis) -> dict[str, Columns]:
             "announce_share": _floats(key.announce_share for key in analysis.top),
             "no_seed_share": _floats(key.no_seed_share for key in analysis.top),
         },
+        "publishers": _publishers(analysis.publishers),
         "load": {
             "node": load.node,
             "attached_s": load.attached_s,
@@ -84,6 +93,11 @@ def tables(analysis: Analysis) -> dict[str, Columns]:
             "share": _floats(client.share for client in analysis.clients),
             "announces": _ints(client.announces for client in analysis.clients),
             "requesters": _ints(client.requesters for client in analysis.clients),
+        },
+        "nodes": {
+            "client": [client.name for client in analysis.nodes.clients],
+            "nodes": _ints(client.nodes for client in analysis.nodes.clients),
+            "share": _floats(client.share for client in analysis.nodes.clients),
         },
         "crawls": _crawls(analysis),
         "targets": {
@@ -160,6 +174,8 @@ def _key_rates(analysis: Analysis) -> Columns:
         "lookup": analysis.keys.lookups,
         "node_lookup": analysis.keys.node_lookups,
         "announce": analysis.keys.announces,
+        "search": analysis.keys.searches,
+        "publish": analysis.keys.publishes,
     }
     curves = {name: ccdf(key_rates(counts, analysis.run.running_seconds)) for name, counts in kinds.items()}
     return {
@@ -179,10 +195,35 @@ def _crawls(analysis: Analysis) -> Columns:
 
 
 def _corrected(analysis: Analysis, rates: NDArray[np.float64]) -> Columns:
-    """Return rates a minute corrected by the capture rate of the run's canaries, and their bounds; NaN without any."""
-    factors = (np.nan, np.nan, np.nan) if analysis.canaries is None else analysis.canaries.corrected(1.0)
+    """Return rates a minute corrected by the run's capture rate, and their bounds; NaN where nobody knows it."""
+    factors = (np.nan, np.nan, np.nan) if analysis.capture is None else analysis.capture.corrected(1.0)
     names = ("corrected_per_minute", "corrected_low", "corrected_high")
     return {name: rates * factor for name, factor in zip(names, factors, strict=True)}
+
+
+def _publishers(found: Publishers) -> Columns:
+    """Return the keys published most, with an estimate for each thing they may be."""
+    keys = found.keys
+    columns: dict[str, list[str] | NDArray[Any]] = {
+        "key": [key.key.hex() for key in keys],
+        "publishes": _ints(key.publishes for key in keys),
+        "publishes_per_minute": _floats(key.rate_per_minute for key in keys),
+        "requesters": _ints(key.requesters for key in keys),
+        "repeats": _ints(key.repeats for key in keys),
+        "sort": [key.sort for key in keys],
+        "told_by": [key.told_by for key in keys],
+    }
+    for name in found.intervals_s:
+        estimates = [key.estimates[name] for key in keys]
+        columns |= {
+            f"{name}_interval_s": _floats(one.interval_s for one in estimates),
+            f"{name}_watched": _floats(one.watched for one in estimates),
+            f"{name}_seen": _floats(one.seen for one in estimates),
+            f"{name}_publishers": _floats(one.publishers for one in estimates),
+            f"{name}_low": _floats(one.low for one in estimates),
+            f"{name}_high": _floats(one.high for one in estimates),
+        }
+    return columns
 
 
 def _canaries(canaries: Canaries | None) -> Columns:
@@ -209,6 +250,21 @@ def _misses(canaries: Canaries | None) -> Columns:
     }
 
 
+def _contents(analysis: Analysis) -> Columns:
+    """Return what is known of each content ID; names only where they are to be shown."""
+    known = analysis.key_contents
+    return {
+        "key": [one.key.hex() for one in known],
+        "sort": [one.sort for one in known],
+        "size": _ints(one.size for one in known),
+        "files": _ints(one.files for one in known),
+        "searches": _ints(one.searches for one in known),
+        "publishes": _ints(one.publishes for one in known),
+        "word": [one.word for one in known],
+        "name": [one.name for one in known],
+    }
+
+
 def _keys(analysis: Analysis) -> Columns:
     """Return the keys of content: what only node lookups asked for is mostly the ID of a node, and not told."""
     keys = analysis.keys
@@ -218,5 +274,7 @@ def _keys(analysis: Analysis) -> Columns:
         "lookups": keys.lookups[content],
         "node_lookups": keys.node_lookups[content],
         "announces": keys.announces[content],
+        "searches": keys.searches[content],
+        "publishes": keys.publishes[content],
         "no_seed_lookups": keys.no_seed[content],
     }

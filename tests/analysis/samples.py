@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.given import Given
 from analysis.load import Run
 from zone_store.attribution import attribute_into
 from zone_store.captures import Attachment, Captures, CrawlRow, Flag, Kind, Loss
@@ -33,6 +34,7 @@ class Contents:
     seal: bool = True
     exit: str = "done"
     minutes: int = 10
+    overlay: str = "mainline"
 
 
 def at(seconds: float) -> int:
@@ -60,15 +62,17 @@ def attachment(number: int, target: bytes, found: float = 0, lost: float = 0, re
 
 
 def captures_of(rows: list[tuple[float, int, tuple[int, int], bytes, int, int, int]]) -> Captures:
+    width = len(rows[0][3])
+
     def ids(values: list[bytes]) -> np.ndarray:
-        return np.frombuffer(b"".join(values), np.uint8).reshape(len(rows), 20)
+        return np.frombuffer(b"".join(values), np.uint8).reshape(len(rows), width)
 
     return Captures(
         np.array([at(r[0]) for r in rows], np.int64),
         np.array([r[1] for r in rows], np.uint32),
         np.array([r[2][0] for r in rows], np.uint32),
         np.array([r[2][1] for r in rows], np.uint16),
-        ids([r[2][1].to_bytes(20, "big") for r in rows]),  # each source has an ID of its own
+        ids([r[2][1].to_bytes(width, "big") for r in rows]),  # each source has an ID of its own
         ids([r[3] for r in rows]),
         np.array([r[4] for r in rows], np.uint8),
         np.array([r[6] for r in rows], np.uint16),
@@ -82,8 +86,9 @@ def make_run(folder: Path, contents: Contents) -> Path:
     folder.mkdir(parents=True)
     manifest = Manifest(
         montra_version="0.1.0",
-        overlay="mainline",
+        overlay=contents.overlay,
         zone="a4/6",
+        id_bits=160 if contents.overlay == "mainline" else 128,
         start_ns=START_NS,
         versions={"python": "3.11"},
         git="v0-<i>",
@@ -151,6 +156,14 @@ def sample() -> Contents:
 def version_name(version: int) -> str:
     """Name versions as an overlay might, one with hostile text."""
     return {LT: "libtorrent 2.1", EVIL: '<img src=x onerror="alert(1)">$\\frac$', 0: "none"}.get(version, "other")
+
+
+GIVEN = Given(version_name=version_name, caveats=(("Searched or published?", "get_peers does not say <which>."),))
+
+
+def shown(_: Path) -> Given:
+    """Return the same for any run."""
+    return GIVEN
 
 
 def run_of(contents: Contents) -> Run:

@@ -13,6 +13,9 @@ import pytest
 
 from analysis.report import report
 
+from .kad_sample import given_of, kad_sample
+from .samples import make_run
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
@@ -38,12 +41,13 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
+@pytest.mark.parametrize("width", [1800, 390], ids=["side by side", "phone"])
 def test_the_page_opens_whole_and_requests_nothing(sample_run: Path, tmp_path: Path, width: int) -> None:
     browser = shutil.which("chromium")
     if browser is None:
         pytest.skip("chromium is not installed")
-    page = report([sample_run])
+    other = make_run(tmp_path / "20261121T150000Z_kad_a4-6", kad_sample())
+    page = report([sample_run, other], given=given_of)
     net = tmp_path / "net.json"
     paths: set[str] = set()
     handler = functools.partial(Handler, asked=paths, directory=str(page.parent))
@@ -55,8 +59,8 @@ def test_the_page_opens_whole_and_requests_nothing(sample_run: Path, tmp_path: P
         done = subprocess.run(command, capture_output=True, text=True, timeout=100)
         server.shutdown()
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("<svg") >= 6
-    assert "Ledger of losses" in done.stdout
+    assert done.stdout.count("<svg") >= 12
+    assert done.stdout.count("Ledger of losses") == 2
     events = json.loads(net.read_text())["events"]
     asked = {urlsplit(e["params"]["url"]) for e in events if "url" in e.get("params", {})}
     assert urlsplit(url) in asked  # the log does see what the page asks for

@@ -10,7 +10,10 @@ import pytest
 
 from analysis.analyze import analyze
 from analysis.canaries import Canaries, MissCause, Share
+from analysis.capture import BY_CANARIES, BY_TRUTH, PUBLISHES, CaptureRate, capture_of
+from analysis.given import Given
 from analysis.report import report
+from analysis.validation import Proportion, Validation
 
 from .test_report import Page, words
 
@@ -27,19 +30,32 @@ NOTHING = Canaries(5, {}, Share(0, 5, 0.0, 0.0, 0.43), *[Share(0, 0, math.nan, 0
 
 
 def test_a_corrected_rate_carries_the_interval() -> None:
-    assert CANARIES.corrected(100.0) == pytest.approx((100 * 1440 / 1421, 100 / 0.992, 100 / 0.979))
-    assert all(map(math.isnan, NOTHING.corrected(100.0)))
+    found = capture_of(CANARIES, Validation())
+    assert found == CaptureRate(1421 / 1440, 0.979, 0.992, 1440, BY_CANARIES)
+    assert found.corrected(100.0) == pytest.approx((100 * 1440 / 1421, 100 / 0.992, 100 / 0.979))
+
+
+def test_what_corrects_is_canaries_then_publishes_then_all_lookups_then_nothing() -> None:
+    both = Proportion("capture", "", 0.9, 0.8, 0.95, 40), Proportion("capture_announces", "", 0.95, 0.9, 0.97, 30)
+    assert capture_of(None, Validation(both), PUBLISHES) == CaptureRate(0.95, 0.9, 0.97, 30, BY_TRUTH)
+    assert (
+        capture_of(NOTHING, Validation(both))
+        == capture_of(None, Validation(both[:1]), PUBLISHES)
+        == CaptureRate(0.9, 0.8, 0.95, 40, BY_TRUTH)
+    )
+    assert capture_of(NOTHING, Validation()) is None
+    assert CaptureRate(0.5, 0.0, 1.0, 1, BY_TRUTH).corrected(1.0) == (2.0, 1.0, math.inf)
 
 
 def test_the_page_opens_with_it(sample_run: Path) -> None:
-    text = words(Page(report([sample_run], canaries=lambda _: CANARIES)).text)
+    text = words(Page(report([sample_run], given=lambda _: Given(canaries=CANARIES))).text)
     opening = (
         "This window captured 98.7 % (95 % interval 97.9 % to 99.2 %) of its 1,440 canaries, and named the right "
         "destination of 99.2 % of these (95 % interval 98.6 % to 99.6 %)."
     )
     assert opening in text
     assert text.index(opening) < text.index("lookups")
-    assert "raw; corrected by canaries 0.6 (0.6 to 0.6)" in text
+    assert "raw; corrected 0.6 (0.6 to 0.6)" in text
     assert "Canaries captured 98.7 % 97.9 % to 99.2 % 1,440" in text
     assert "Of 1,443 made, these cannot be judged and are left out: reached nobody 3. Corrected rates" in text
     assert "not captured not visible 19 100.0 % 1.32 % its monitor was not seen" in text
@@ -47,21 +63,22 @@ def test_the_page_opens_with_it(sample_run: Path) -> None:
 
 def test_a_window_without_canaries_says_so(sample_run: Path) -> None:
     text = words(Page(report([sample_run])).text)
-    assert "This window made no canaries: what it missed is not measured here." in text
-    assert "corrected by canaries" not in text
+    assert "What this window missed was not measured." in text
+    assert "This window made no canaries." in text
+    assert "raw; maintenance left out" in text
 
 
 def test_a_window_whose_canaries_cannot_be_judged_says_so(sample_run: Path, empty_run: Path) -> None:
     none = Canaries(3, {"reached_nobody": 3}, *[Share(0, 0, math.nan, 0.0, 1.0)] * 3)
     made = {sample_run: none, empty_run: None}
-    text = words(Page(report([sample_run, empty_run], canaries=made.__getitem__)).text)
+    text = words(Page(report([sample_run, empty_run], given=lambda run: Given(canaries=made[run]))).text)
     assert "None of this window's 3 canaries can be judged" in text
-    assert (text.count("none judged"), text.count("none made")) == (1, 1)
+    assert "not measured not measured" in text
     assert "Of 3 made, these cannot be judged and are left out: reached nobody 3." in text
 
 
 def test_tables_have_raw_and_corrected_rates(sample_run: Path) -> None:
-    analysis = analyze(sample_run, canaries=CANARIES)
+    analysis = analyze(sample_run, given=Given(canaries=CANARIES))
 
     def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO((analysis.out / f"{name}.csv").read_text())))

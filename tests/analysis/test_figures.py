@@ -12,16 +12,17 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from analysis.analyze import OUT, examine
-from analysis.clients import hex_version
-from analysis.figures import figures, rate_envelope
+from analysis.figures import figures
+from analysis.given import Given
+from analysis.over_runs import rate_envelope
 from analysis.result import Analysis
 from analysis.style import number
 
-from .samples import make_run, sample, version_name
+from .samples import GIVEN, make_run, sample
 
 
 def analysed(folder: Path) -> Analysis:
-    return examine(folder, folder / OUT, version_name)
+    return examine(folder, folder / OUT, GIVEN)
 
 
 def test_figures_of_the_sample(sample_run: Path) -> None:
@@ -63,7 +64,7 @@ def test_axes_say_units_and_names_of_clients_are_escaped_text(sample_run: Path) 
 
 
 def test_an_empty_run_has_no_figures(empty_run: Path) -> None:
-    analysis = examine(empty_run, empty_run / OUT, hex_version)
+    analysis = examine(empty_run, empty_run / OUT, Given())
     assert figures(analysis) == []
     assert rate_envelope([analysis, analysis]) is None
 

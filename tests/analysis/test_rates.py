@@ -55,9 +55,9 @@ def test_series_and_keys_of_the_sample(sample_run: Path) -> None:
             keys.add(table, which)
     found = series.result()
     assert (found.width_s, len(found.begin_ns), found.begin_ns[0]) == (5, 120, START_NS)
-    assert found.counts.sum(axis=0).tolist() == [5, 1, 1, 1]
-    assert found.counts[12].tolist() == [1, 0, 1, 0]  # 60 s to 65 s: Alice's lookup and her announce
-    assert found.a_minute(0)[12] == 12.0
+    assert found.counts.sum(axis=0).tolist() == [5, 1, 1, 1, 0, 0]
+    assert found.counts[12].tolist() == [1, 0, 1, 0, 0, 0]  # 60 s to 65 s: Alice's lookup and her announce
+    assert found.a_minute("lookups")[12] == 12.0
     counts = keys.result()
     assert [key.tobytes() for key in counts.keys] == [KEY_A, KEY_B, KEY_C]
     assert counts.lookups.tolist() == [4, 1, 0]
@@ -82,9 +82,9 @@ def test_a_bin_without_work_has_no_rate_and_a_bin_half_at_work_has_twice_the_cou
     series = SeriesCounter(with_gap).result()
     series.counts[0, 0] = 4
     assert series.width_s == 60
-    assert series.a_minute(0)[0] == 8.0
-    assert math.isnan(series.a_minute(0)[1])
-    assert series.a_minute(0)[2] == 0.0
+    assert series.a_minute("lookups")[0] == 8.0
+    assert math.isnan(series.a_minute("lookups")[1])
+    assert series.a_minute("lookups")[2] == 0.0
 
 
 def test_coarser_bins_have_the_same_sums() -> None:
@@ -105,6 +105,8 @@ def test_masks_tell_kinds_apart(sample_run: Path) -> None:
     table.maintenance = np.array([0, 0, 0, 0, 0, Maintenance.OWN_ID], np.uint8)
     which = masks(table)
     assert which.lookups.tolist() == [True, True, True, False, False, False]
+    assert which.searches.tolist() == [False, True, False, False, False, False]
+    assert which.publishes.tolist() == [False, False, True, False, False, False]
     assert which.node_lookups.tolist() == [False, False, False, True, False, False]
     assert which.announces.tolist() == [False, False, False, False, True, False]
     assert which.maintenance.tolist() == [False] * 5 + [True]

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report import Validation, read_validation, report
+from analysis.report import report
+from analysis.validation import Validation, read_validation
 from zone_store.captures import Loss
 from zone_store.run.folder import RunError
 
-from .samples import KEY_A, at, make_run, sample, version_name
+from .samples import KEY_A, at, make_run, sample, shown
 
 EMPTY_TAGS = {"meta", "br", "link", "img", "hr", "input"}
 
@@ -54,7 +55,7 @@ def words(text: str) -> str:
 
 
 def test_the_page_of_the_sample(sample_run: Path) -> None:
-    path = report([sample_run], version_name=version_name)
+    path = report([sample_run], given=shown)
     assert path == sample_run / "report.html"
     page = Page(path)
     text = words(page.text)
@@ -68,12 +69,12 @@ def test_the_page_of_the_sample(sample_run: Path) -> None:
     assert "1.40 monitors a lookup" in text
     assert "80.0 % ended at the nearest node" in text
     assert "datagrams the kernel dropped because a receive buffer was full" in text
-    assert "does not say which" in text
-    assert "Announces may be zero." in text
+    assert "Searched or published? get_peers does not say <which>." in text
     assert page.tags.count("svg") == 8
     assert ("code", "title", KEY_A.hex()) in page.attributes
     assert f"{KEY_A.hex()[:12]}…" in text
-    assert "Validated" not in text
+    assert "No comparison with the truth is beside this run." in text
+    assert "Lookups of mainline do not tell publishes from searches" in text
     assert sorted(p.name for p in (sample_run / "analysis" / "figures").iterdir()) == [
         "clients.svg",
         "copies.svg",
@@ -87,7 +88,7 @@ def test_the_page_of_the_sample(sample_run: Path) -> None:
 
 
 def test_the_page_loads_nothing_and_runs_nothing(sample_run: Path) -> None:
-    path = report([sample_run], version_name=version_name)
+    path = report([sample_run], given=shown)
     page = Page(path)
     assert not {"script", "link", "iframe", "img", "object", "embed", "base", "form"} & set(page.tags)
     loading = [value for _, name, value in page.attributes if name in ("src", "href", "xlink:href", "srcset", "action")]
@@ -101,7 +102,7 @@ def test_the_page_loads_nothing_and_runs_nothing(sample_run: Path) -> None:
 
 
 def test_the_page_holds_no_address(sample_run: Path) -> None:
-    source = report([sample_run], version_name=version_name).read_text()
+    source = report([sample_run], given=shown).read_text()
     assert not re.search(r"(10\.0\.0\.|127\.0\.0\.|6881|6882|167772161)", source)
 
 
@@ -110,7 +111,7 @@ def test_hostile_text_is_shown_as_text(tmp_path: Path) -> None:
     contents.exit = '</style><script>alert("exit")</script>'
     contents.losses = [Loss("<img src=x onerror=alert(1)>", at(0), at(1), 1)]
     folder = make_run(tmp_path / "20261121T150000Z_<b>run", contents)
-    page = Page(report([folder], version_name=version_name))
+    page = Page(report([folder], given=shown))
     assert "b" in page.tags  # the page's own
     assert not {"script", "img", "i"} & set(page.tags)
     assert '<img src=x onerror="alert(1)">' in page.text  # the client's name
@@ -137,7 +138,7 @@ def test_an_unsealed_run_is_called_partial(tmp_path: Path) -> None:
 
 
 def test_several_runs_are_on_one_page(sample_run: Path, empty_run: Path, tmp_path: Path) -> None:
-    path = report([sample_run, empty_run, sample_run], tmp_path / "all.html", version_name=version_name)
+    path = report([sample_run, empty_run, sample_run], tmp_path / "all.html", shown)
     assert path == tmp_path / "all.html"
     page = Page(path)
     assert "3 monitoring runs" in words(page.text)
@@ -153,9 +154,7 @@ def test_several_runs_are_on_one_page(sample_run: Path, empty_run: Path, tmp_pat
 
 
 def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
-    pages = [
-        report([make_run(tmp_path / name / "run", sample())], version_name=version_name).read_bytes() for name in "ab"
-    ]
+    pages = [report([make_run(tmp_path / name / "run", sample())], given=shown).read_bytes() for name in "ab"]
     assert pages[0] == pages[1]
 
 

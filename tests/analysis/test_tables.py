@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.analyze import analyze
+from analysis.given import Given
 from analysis.report import report
 from analysis.tables import csv_bytes, parquet_bytes
 from zone_store.attribution import RULE
 from zone_store.captures import Kind
 from zone_store.run.folder import RunError
 
-from .samples import ALICE, BOB, KEY_A, KEY_B, Contents, attachment, make_run, sample, version_name
+from .samples import ALICE, BOB, GIVEN, KEY_A, KEY_B, Contents, attachment, make_run, sample
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -38,7 +39,7 @@ def test_parquet_of_nothing_keeps_its_types() -> None:
 
 
 def test_tables_of_the_sample(sample_run: Path) -> None:
-    analyze(sample_run, version_name=version_name)
+    analyze(sample_run, given=GIVEN)
     out = sample_run / "analysis"
     top = rows(out / "top_keys.csv")
     assert [row["key"] for row in top] == [KEY_A.hex(), KEY_B.hex()]
@@ -60,11 +61,12 @@ def test_tables_of_the_sample(sample_run: Path) -> None:
     keys = pq.read_table(out / "keys.parquet").to_pydict()
     assert keys["key"] == [KEY_A, KEY_B]  # KEY_C was asked for by find_node only
     assert keys["lookups"] == [4, 1]
-    assert {path.stem for path in out.glob("*.csv")} == {path.stem for path in out.glob("*.parquet")} - {"keys"}
+    large = {"keys", "contents"}
+    assert {path.stem for path in out.glob("*.csv")} == {path.stem for path in out.glob("*.parquet")} - large
 
 
 def test_the_summary_of_the_sample(sample_run: Path) -> None:
-    analysis = analyze(sample_run, version_name=version_name)
+    analysis = analyze(sample_run, given=GIVEN)
     summary = json.loads((sample_run / "analysis" / "analysis.json").read_text())
     assert summary == json.loads(json.dumps(analysis.as_dict()))
     assert (summary["lookups"], summary["node_lookups"], summary["announces"], summary["maintenance"]) == (5, 1, 1, 1)
@@ -95,14 +97,14 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     found = []
     for name in ("one", "two"):
         folder = make_run(tmp_path / name / "20261121T150000Z_mainline_a4-6", sample())
-        analyze(folder, version_name=version_name)
+        analyze(folder, given=GIVEN)
         found.append({path.name: path.read_bytes() for path in sorted((folder / "analysis").iterdir())})
-    assert len(found[0]) == 30
+    assert len(found[0]) == 35
     assert found[0] == found[1]
 
 
 def test_no_table_holds_an_address(sample_run: Path) -> None:
-    analyze(sample_run, version_name=version_name)
+    analyze(sample_run, given=GIVEN)
     addresses = ["10.0.0.1", "10.0.0.3", "127.0.0.", str(0x0A000001), str(0x0A000003), str(0x7F000001)]
     for path in (sample_run / "analysis").iterdir():
         if path.suffix == ".parquet":
@@ -145,7 +147,7 @@ def test_copies_of_unknown_attachments_are_on_the_ledger_by_name(tmp_path: Path)
 
 
 def test_the_summary_tells_who_made_it_and_how(sample_run: Path) -> None:
-    analyze(sample_run, analysed_by="7.8.9")
+    analyze(sample_run, given=Given(analysed_by="7.8.9"))
     summary = json.loads((sample_run / "analysis" / "analysis.json").read_text())
     assert (summary["run"]["montra_version"], summary["analysed_by"]) == ("0.1.0", "7.8.9")
     assert summary["attribution"] == {"rule": RULE, "span_ns": 60 * 10**9, "refresh_bits": 96}

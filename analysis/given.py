@@ -1,0 +1,32 @@
+"""What an analysis is told about a run beside its folder: how its overlay is to be read, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from analysis.canaries import Canaries
+from analysis.clients import VersionName, hex_version
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How to analyse one run.
+
+    version_name: names a `version` column value (the overlay's); analysed_by: version of the analysing program;
+    canaries: what the run captured of its own, None if it made none; republish_s: seconds after which a client
+    publishes again, by what is published (`contents.FILE`, `KEYWORD`), empty for an overlay whose lookups do not tell
+    publishes; tells_clients: whether queries carry their client's version; tells_reach: whether nodes say that they are
+    behind a firewall; caveats: (heading, sentences) of what cannot be told of this overlay; words: keywords by their
+    content IDs; names: whether names and tags of files, and addresses of who said them, are shown.
+    """
+
+    version_name: VersionName = hex_version
+    analysed_by: str = ""
+    canaries: Canaries | None = None
+    republish_s: Mapping[str, float] = field(default_factory=dict)
+    tells_clients: bool = True
+    tells_reach: bool = False
+    caveats: tuple[tuple[str, str], ...] = ()
+    words: Mapping[bytes, str] = field(default_factory=dict)
+    names: bool = False
