@@ -1,56 +1,73 @@
-"""`montra demo`: the whole way on a private network of real clients, judged by what those clients themselves logged."""
+"""`montra demo`: the whole way on a private network of real clients, judged by what those clients really did."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
 
-from montra.cli.common import Exit, clear_errors, emit, json_option, results, steps, tell
-from montra.cli.lab_errors import lab_errors, usage_errors
+from montra.cli.common import Exit, RefusedError, clear_errors, emit, json_option, results, steps, tell
+from montra.cli.kad_window import watch_kad
+from montra.cli.lab_errors import lab_errors, orderly_end, usage_errors
 from montra.cli.lab_plans import libtorrents
 from montra.cli.lab_window import watch_lab
 from montra.cli.made import line, made
 from montra.cli.monitor import exit_code
 from montra.cli.options import WorkersType
 from montra.cli.tables import grid, misses_table
+from montra.lab.kad.programs import missing, releases
+from montra.lab.kad.settings import KadLabSettings, KadWorkload
 from montra.lab.settings import ChurnSettings, LabSettings, WorkloadSettings
 from montra.validation.compare import compare
+from montra.validation.kad_purpose import judge_by_purpose
+from montra.validation.kad_truth import load_kad_truth
 from montra.validation.tables import VALIDATION, document, rows, why_missed
+from montra.validation.truth import Truth
 from montra.window.analyze import analyze_run, report_runs
 from montra.window.units import format_duration, parse_duration
 
 #: The workload's keys. Many and not too unequal, because lookups of one key end at one node: what is right or wrong for
 #: one of them is so for most, and only distinct keys tell more.
 KEYS, ZIPF = 300, 0.6
+#: Nodes and lookups that only search, of each network.
+NODES = {"mainline": 128, "kad": 100}
+LOOKUPS = {"mainline": 320, "kad": 300}
+ANNOUNCES = 110
+#: Of Kad's searches, those for the sources of a file instead of a keyword.
+SOURCE_SHARE = 0.2
 
 
-def _settings(folder: Path, nodes: int, lookups: int, announces: int, churn: str, seed: int) -> LabSettings:
-    mean_session_s = parse_duration(churn) if churn else 0.0
-    return LabSettings(
-        out=str(folder / "lab"),
-        nodes=nodes,
-        seed=seed,
-        workload=WorkloadSettings(
-            lookups=lookups,
-            announces=announces,
-            duration_s=60.0 if churn else 30.0,
-            info_hashes=KEYS,
-            zipf=ZIPF,
-        ),
-        churn=ChurnSettings(mean_session_s=mean_session_s),
-    )
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """The sealed run, what really happened, since when it counts, and the clients' releases by name."""
+
+    run: Path
+    truth: Path | Truth
+    since_ns: int
+    clients: dict[str, str]
+    code: Exit = Exit.OK
 
 
 @click.command(epilog="Example: montra demo --churn 2m --nodes 150")
-@click.option("--nodes", default=128, show_default=True, help="libtorrent nodes, three quarters of them in the zone.")
-@click.option("--lookups", default=320, show_default=True, help="Lookups that only search.")
-@click.option("--announces", default=110, show_default=True, help="Lookups that end in an announce.")
-@click.option("--churn", default="", help="Mean session of a node, such as 2m; nobody leaves without it.")
+@click.option(
+    "--overlay", type=click.Choice(list(NODES)), default="mainline", show_default=True, help="Which DHT's clients."
+)
+@click.option("--nodes", type=click.IntRange(2), help="Real nodes [default: 128 libtorrent, 100 amuled].")
+@click.option("--lookups", type=click.IntRange(0), help="Lookups that only search [default: 320, kad 300].")
+@click.option(
+    "--announces",
+    type=click.IntRange(0),
+    help=f"Lookups that end in an announce; mainline only [default: {ANNOUNCES}].",
+)
+@click.option(
+    "--churn", default="", help="Mean session of a node, such as 2m; mainline only; nobody leaves without it."
+)
 @click.option("--seed", default=1, show_default=True, help="Seed of the network and of the window.")
 @click.option("--every", default=1, show_default=True, help="One monitor for each group of so many neighbours.")
 @click.option(
@@ -65,9 +82,11 @@ def _settings(folder: Path, nodes: int, lookups: int, announces: int, churn: str
 @json_option
 @clear_errors
 def demo(
-    nodes: int,
-    lookups: int,
-    announces: int,
+    *,
+    overlay: str,
+    nodes: int | None,
+    lookups: int | None,
+    announces: int | None,
     churn: str,
     seed: int,
     every: int,
@@ -76,38 +95,42 @@ def demo(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Run everything once: a private network of real libtorrent nodes, a window on a zone of it, the report.
+    """Run everything once: a private network of real clients, a window on a zone of it, the report.
 
     \b
-    1. start the nodes on loopback addresses and let their routing tables converge
+    1. start the nodes and let their routing tables converge
     2. crawl the zone, put a monitor beside each of its nodes
-    3. let the nodes look up and announce
+    3. let the nodes look up and announce, or search and publish
     4. seal the run, find each lookup's destination, write tables and the report
-    5. compare with what the nodes themselves logged
+    5. compare with what the nodes really did
 
-    Needs no privileges and sends nothing beyond 127.0.0.0/8. Ends in under three minutes. Fails when the
-    workload did not run as asked for, so that the figures would be of something else.
+    Mainline: libtorrent nodes on loopback, judged by their own logs; needs no privileges. Kad: amuled daemons in
+    a network namespace with faster clocks, judged by their decrypted packets; needs root, amule-daemon,
+    amule-utils and faketime. Nothing leaves the machine. Ends in under four minutes. Fails when the workload did
+    not run as asked for, so that the figures would be of something else.
     """
     begin = time.monotonic()
     step = steps()
     folder = out / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    with usage_errors():
-        settings = _settings(folder, nodes, lookups, announces, churn, seed)
+    overrides = {"monitors.every": every, "processes.workers": workers, "replies.mode": replies}
+    count = NODES[overlay] if nodes is None else nodes
+    searches = LOOKUPS[overlay] if lookups is None else lookups
+    if overlay == "kad":
+        if churn or announces is not None:
+            raise click.UsageError("--churn and --announces are for mainline: amuled publishes what it shares")
+        play = _kad(folder, count, searches, seed)
+    else:
+        play = _mainline(folder, count, searches, ANNOUNCES if announces is None else announces, churn, seed)
     with lab_errors("lab,analysis"):
-        window = watch_lab(
-            settings, folder, {"monitors.every": every, "processes.workers": workers, "replies.mode": replies}, step
-        )
-        ended = window.ended
-        if not window.went_ns:  # stopped before there was anything to compare
-            raise SystemExit(int(exit_code(ended)))
-        analysis = analyze_run(ended.run)
-        comparison = compare(ended.run, Path(settings.out), since_ns=window.went_ns)
+        played = play(overrides, step)
+        analysis = analyze_run(played.run)
+        comparison = compare(played.run, played.truth, since_ns=played.since_ns)
         # names, not paths: the file may be passed on
-        comparison = replace(comparison, run=ended.run.name, truth=Path(settings.out).name)
-        (ended.run / VALIDATION).write_bytes(document(comparison))
-        page = report_runs([ended.run])
+        comparison = replace(comparison, run=played.run.name, truth=Path(comparison.truth).name)
+        (played.run / VALIDATION).write_bytes(document(comparison))
+        page = report_runs([played.run])
     step(f"{analysis.lookups} lookups attributed; report written")
-    told = made(seed, libtorrents([Path(settings.out)]))
+    told = made(seed, played.clients)
     seconds = time.monotonic() - begin
 
     def text() -> None:
@@ -122,7 +145,7 @@ def demo(
     emit(
         as_json,
         {
-            "run": str(ended.run),
+            "run": str(played.run),
             "report": str(page),
             "seconds": round(seconds, 1),
             **told,
@@ -130,7 +153,61 @@ def demo(
         },
         text,
     )
-    if exit_code(ended) != Exit.OK:
-        raise SystemExit(int(exit_code(ended)))
+    if played.code != Exit.OK:
+        raise SystemExit(int(played.code))
     if comparison.flaw:
         raise click.ClickException(comparison.flaw)
+
+
+_Play = Callable[[Mapping[str, Any], Callable[[str], None]], _Played]
+
+
+def _mainline(folder: Path, nodes: int, lookups: int, announces: int, churn: str, seed: int) -> _Play:
+    """Return what plays the scene with libtorrent nodes; raises UsageError."""
+    with usage_errors():
+        mean_session_s = parse_duration(churn) if churn else 0.0
+        settings = LabSettings(
+            out=str(folder / "lab"),
+            nodes=nodes,
+            seed=seed,
+            workload=WorkloadSettings(
+                lookups=lookups,
+                announces=announces,
+                duration_s=60.0 if churn else 30.0,
+                info_hashes=KEYS,
+                zipf=ZIPF,
+            ),
+            churn=ChurnSettings(mean_session_s=mean_session_s),
+        )
+
+    def play(overrides: Mapping[str, Any], step: Callable[[str], None]) -> _Played:
+        window = watch_lab(settings, folder, overrides, step)
+        code = exit_code(window.ended)
+        if not window.went_ns:  # stopped before there was anything to compare
+            raise SystemExit(int(code))
+        lab = Path(settings.out)
+        return _Played(window.ended.run, lab, window.went_ns, libtorrents([lab]), code)
+
+    return play
+
+
+def _kad(folder: Path, nodes: int, lookups: int, seed: int) -> _Play:
+    """Return what plays the scene with amuled; raises UsageError, RefusedError."""
+    with usage_errors():
+        out = folder.resolve() / "lab"
+        publishers = tuple(min(count, nodes) for count in KadLabSettings(out=out).publishers)
+        settings = KadLabSettings(out=out, nodes=nodes, publishers=publishers, seed=seed)
+        fetched = round(lookups * SOURCE_SHARE)
+        workload = KadWorkload(searches=lookups - fetched, downloads=fetched)
+    if lacks := missing(settings):
+        raise RefusedError(lacks)
+
+    def play(overrides: Mapping[str, Any], step: Callable[[str], None]) -> _Played:
+        with orderly_end():
+            window = watch_kad(settings, workload, folder, overrides, step)
+        kad = load_kad_truth(window.lab)
+        purposes = judge_by_purpose(kad)
+        step(f"{len(kad.truth.lookups)} lookups on the wire; of {purposes} what followed tells what they were for")
+        return _Played(window.run, kad.truth, window.went_ns, releases())
+
+    return play

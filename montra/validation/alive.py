@@ -11,7 +11,6 @@ from zone_store.keyspace.nearest import XorIndex
 
 #: So many nearest nodes are tried one after the other until one is alive; then all are compared.
 _TRIES = 32
-_ID_BYTES = 20
 _NEVER = np.iinfo(np.int64).max
 _FURTHEST = np.iinfo(np.uint64).max
 
@@ -21,12 +20,13 @@ def closest_live(truth: Truth) -> list[TruthNode | None]:
     if not truth.nodes or not truth.lookups:
         return [None] * len(truth.lookups)
     nodes = list(truth.nodes.values())
-    ids = pack([node.node_id for node in nodes], _ID_BYTES)
+    id_bytes = len(nodes[0].node_id)
+    ids = pack([node.node_id for node in nodes], id_bytes)
     order = sort_order(ids)
     ids = ids[order]
     up = np.array([node.up_ns for node in nodes], np.int64)[order]
     down = np.array([node.down_ns or _NEVER for node in nodes], np.int64)[order]
-    keys = pack([lookup.key for lookup in truth.lookups], _ID_BYTES)
+    keys = pack([lookup.key for lookup in truth.lookups], id_bytes)
     times = np.array([lookup.t_ns for lookup in truth.lookups], np.int64)
     found = np.full(len(keys), -1, np.int64)
     rows = np.arange(len(keys))

@@ -10,11 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from montra.lab.events import FIND_NODE
-from montra.validation.truth import TruthLookup
+from montra.validation.truth import PUBLISH, SEARCH, TruthLookup
 from zone_store.captures import Kind, Lookups, Maintenance
 
 #: Kinds that ask for a key, as analysis counts them; an announce is a lookup's second phase and a row of its own.
 LOOKUP_KINDS = (Kind.LOOKUP, Kind.SEARCH, Kind.PUBLISH)
+
+#: Of methods that only one kind of lookup begins with, that kind.
+KIND_OF = {SEARCH: Kind.SEARCH, PUBLISH: Kind.PUBLISH}
 
 Asker = tuple[int, int, bytes]
 """Source address (host order), source port, key."""
@@ -24,7 +27,7 @@ class Found(NamedTuple):
     """An attributed lookup: first and last copy, distinct monitors, attachment number of the destination.
 
     maintenance: whether attribution took it for no user's lookup, so that analysis leaves it out; inferred, confidence:
-    attachment number of the most probable destination, and its probability; node_lookup: made with find_node.
+    attachment number of the most probable destination, and its probability; kind: Kind.
     """
 
     time_ns: int
@@ -34,7 +37,20 @@ class Found(NamedTuple):
     maintenance: bool
     inferred: int
     confidence: float
-    node_lookup: bool = False
+    kind: int = Kind.LOOKUP
+
+    @property
+    def node_lookup(self) -> bool:
+        """Whether it was made with find_node."""
+        return self.kind == Kind.NODE_LOOKUP
+
+    def may_be(self, command: TruthLookup) -> bool:
+        """Whether its kind leaves open that it is this command: of find_node only one that uses it."""
+        return command.method == FIND_NODE or not self.node_lookup
+
+    def differs_from(self, command: TruthLookup) -> bool:
+        """Whether it was taken for another kind of lookup than this command makes."""
+        return KIND_OF.get(command.method, self.kind) != self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,9 @@ def index_lookups(
 
     Only these rows become objects, so a large run costs no more than its blocks.
     """
-    wanted = np.array(sorted({command.key for command in commands}), "V20")
+    keys = sorted({command.key for command in commands})
+    width = f"V{len(keys[0]) if keys else 1}"
+    wanted = np.array(keys, width)
     requesters = np.array(sorted({command.requester.ip for command in commands}), np.uint32)
     found: dict[Asker, list[Found]] = {}
     counted = 0
@@ -71,13 +89,15 @@ def index_lookups(
         counted += int(np.count_nonzero(lookups & inside & (table.maintenance == Maintenance.NONE)))
         # by address first: comparing numbers is far cheaper than comparing keys
         part = table.take((lookups | (table.kind == Kind.NODE_LOOKUP)) & np.isin(table.source_ip, requesters))
-        part = part.take(np.isin(np.ascontiguousarray(part.key).view("V20").ravel(), wanted))
+        if not len(part):
+            continue
+        part = part.take(np.isin(np.ascontiguousarray(part.key).view(width).ravel(), wanted))
         rows = zip(
             *(getattr(part, name).tolist() for name in Found._fields[:4]),
             (part.maintenance != Maintenance.NONE).tolist(),
             part.inferred.tolist(),
             part.confidence.tolist(),
-            (part.kind == Kind.NODE_LOOKUP).tolist(),
+            part.kind.tolist(),
             strict=True,
         )
         askers = zip(part.source_ip.tolist(), part.source_port.tolist(), map(bytes, part.key), strict=True)
@@ -92,8 +112,8 @@ def match(
     """Match commands and attributed lookups one to one; returns the matches by the command's place in `commands`.
 
     A row may explain a command of its requester and key that was given at most window_ns before its first copy (or
-    early_ns after it); a row of find_node only one that uses it. Of all such pairs the nearest in time are taken first,
-    and each command and row once.
+    early_ns after it), and that its kind leaves open. Of all such pairs those that agree on the kind are taken first,
+    of them the nearest in time, and each command and row once.
     """
     by_asker: defaultdict[Asker, list[int]] = defaultdict(list)
     for number, command in enumerate(commands):
@@ -102,20 +122,19 @@ def match(
     for asker, numbers in by_asker.items():
         rows = found.get(asker, [])
         pairs = sorted(
-            (abs(delay), number, place)
+            (row.differs_from(commands[number]), abs(delay), number, place)
             for number in numbers
             for place, row in enumerate(rows)
-            if (commands[number].method == FIND_NODE or not row.node_lookup)
-            and -early_ns <= (delay := row.time_ns - commands[number].t_ns) <= window_ns
+            if row.may_be(commands[number]) and -early_ns <= (delay := row.time_ns - commands[number].t_ns) <= window_ns
         )
         chosen: dict[int, int] = {}
         taken: set[int] = set()
-        for _, number, place in pairs:
+        for *_, number, place in pairs:
             if number not in chosen and place not in taken:
                 chosen[number] = place
                 taken.add(place)
         spare: defaultdict[int, list[Found]] = defaultdict(list)
-        for _, number, place in pairs:
+        for *_, number, place in pairs:
             if place not in taken:
                 spare[number].append(rows[place])
         matches |= {number: Match(rows[place], tuple(spare[number])) for number, place in chosen.items()}

@@ -20,8 +20,6 @@ from zone_store.run.reader import RunReader
 WINDOW_S = 60.0
 #: The clocks are one clock, but the lab writes the time of the command just before giving it.
 _EARLY_NS = 100_000_000
-#: A lookup that meets silent monitors takes up to 2 s to ask the last of the nearest: one cut off is not counted.
-_LASTS_NS = 3_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def judge(
     verdicts = []
     for number, lookup in enumerate(truth.lookups):
         destination = truth.destination(lookup)
-        reason = _exclusion(lookup, destination, zone, since_ns, until_ns)
+        reason = _exclusion(lookup, destination, zone, since_ns, until_ns, truth.lasts_ns)
         if reason:
             excluded[reason] += 1
         elif destination is not None:
@@ -136,7 +134,7 @@ def _explained(matches: dict[int, Match], since_ns: int, until_ns: int) -> int:
 
 
 def _exclusion(
-    lookup: TruthLookup, destination: TruthNode | None, zone: Zone, since_ns: int, until_ns: int
+    lookup: TruthLookup, destination: TruthNode | None, zone: Zone, since_ns: int, until_ns: int, lasts_ns: int
 ) -> str | None:
     """Name why a lookup cannot be judged, None if it can."""
     down_ns = lookup.requester.down_ns
@@ -144,9 +142,9 @@ def _exclusion(
         return "outside_zone"
     if lookup.t_ns < since_ns:
         return "before_attached"
-    if lookup.t_ns + _LASTS_NS > until_ns:
+    if lookup.t_ns + lasts_ns > until_ns:
         return "cut_off_by_end"
-    if 0 < down_ns < lookup.t_ns + _LASTS_NS:
+    if 0 < down_ns < lookup.t_ns + lasts_ns:
         return "requester_left"
     if destination is None:
         return "reached_nobody"

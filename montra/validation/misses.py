@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 
-from montra.lab.events import FIND_NODE
 from montra.validation.attributed import Found
 from montra.validation.truth import TruthLookup, TruthNode
 from zone_store.captures import Attachment
@@ -63,7 +62,7 @@ def why_not_captured(
     what attribution has of this requester and key; window_ns: longest time from a command to its first copy.
     """
     # no row is left over for this command, or it would be its own
-    fits = (row for row in rows if lookup.method == FIND_NODE or not row.node_lookup)
+    fits = (row for row in rows if row.may_be(lookup) and not row.differs_from(lookup))
     if any(row.time_ns <= lookup.t_ns + window_ns and lookup.t_ns <= row.last_ns for row in fits):
         return Miss.MERGED
     if any(address in monitors for address in lookup.asked):

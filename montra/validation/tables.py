@@ -18,12 +18,14 @@ _MISSED = {"capture": "not captured", "destination": "observed destination", "in
 
 def rows(comparison: Comparison) -> list[tuple[str, str]]:
     """Return (name, value) rows, the findings first, then what explains them."""
+    apart = comparison.told_apart
     return [
         ("Lookups captured", str(comparison.capture)),
         ("  lookups of a key not independent", str(comparison.capture_by_key)),
         ("  captured and counted", str(comparison.counted)),
         ("  lookups that only search", str(comparison.capture_lookups)),
         ("  lookups that lead to an announce", str(comparison.capture_announces)),
+        *([("Search or publish told right, of those captured", str(apart))] if apart.trials else []),
         ("Observed destination right, of those captured", str(comparison.destination)),
         ("  lookups of a key not independent", str(comparison.destination_by_key)),
         ("Inferred destination right, of those captured", str(comparison.inferred)),

@@ -30,11 +30,15 @@ from montra.lab.events import (
     read_events,
 )
 
+#: Methods of lookups that tell by themselves what they are for (Kad).
+SEARCH, PUBLISH = "search", "publish"
 #: `Truth.reason` of a workload that ran as asked for.
 FINISHED = "finished"
 #: A packet later than this after the last command of its (requester, key) belongs to no command. libtorrent announces
 #: at most 15 s (its RPC timeout) after the last answer; the lab repeats a pair after 150 s at the earliest.
 LONGEST_LOOKUP_NS = 100_000_000_000
+#: A lookup that meets silent monitors takes up to 2 s to ask the last of the nearest (libtorrent).
+_LASTS_NS = 3_000_000_000
 #: What all nodes of a lab are.
 _CLIENT = "libtorrent"
 
@@ -73,9 +77,9 @@ class TruthNode:
 class TruthLookup:
     """One command and what came of it.
 
-    method: the query it begins with, FIND_NODE for rTorrent; received: when each node (by index) first received it;
-    stored: nodes that received its announce_peer; asked: when the requester first sent it to each address (host-order
-    IP, port), monitors' included.
+    method: the query it begins with, FIND_NODE for rTorrent, SEARCH or PUBLISH where lookups tell; received: when each
+    node (by index) first received it; stored: nodes that received its announce_peer; asked: when the requester first
+    sent it to each address (host-order IP, port), monitors' included.
     """
 
     t_ns: int
@@ -97,7 +101,8 @@ class TruthLookup:
 @dataclass(slots=True)
 class Truth:
     """All that real nodes logged, of a lab or of any other source. stray: packets that belong to no command; end_ns,
-    reason: when (0 = with the run) and why the packets' log ended; skipped: commands that could not be given.
+    reason: when (0 = with the run) and why the packets' log ended; skipped: commands that could not be given; lasts_ns:
+    so long a lookup may take, so that one begun later than that before the end cannot be judged.
 
     nodes are by index, which `TruthLookup.received` and `stored` refer to.
     """
@@ -111,6 +116,7 @@ class Truth:
     stray: int = 0
     skipped: int = 0
     name: str = ""
+    lasts_ns: int = _LASTS_NS
 
     def destination(self, lookup: TruthLookup) -> TruthNode | None:
         """Return the node nearest to the key among those that received the query, None if none did.

@@ -51,10 +51,10 @@ def test_only_lookups_of_the_keys_asked_for() -> None:
     assert found.by_asker == {
         (*ASKER, one): [
             Found(0, 5, 1, 100, False, 200, 0.5),
-            Found(40, 45, 5, 104, False, 204, 0.5, node_lookup=True),
+            Found(40, 45, 5, 104, False, 204, 0.5, Kind.NODE_LOOKUP),
             Found(0, 5, 1, 100, False, 200, 0.5),
         ],
-        (*ASKER, two): [Found(10, 15, 2, 101, True, 201, 0.5)],
+        (*ASKER, two): [Found(10, 15, 2, 101, True, 201, 0.5, Kind.SEARCH)],
     }
     assert found.counted == 3
     others = [replace(one, requester=TruthNode(1, b"\x01" * 20, ASKER[0] + 1, ASKER[1], 0)) for one in asked]
@@ -68,8 +68,8 @@ def command(t_ns: int, key: bytes = b"\xa5" * 20, method: str = "get_peers") -> 
     return TruthLookup(t_ns, TruthNode(1, b"\x01" * 20, *ASKER, 0), key, False, False, method=method)
 
 
-def found_at(*times: int, node_lookup: bool = False) -> list[Found]:
-    return [Found(t_ns, t_ns, 1, 100, False, 100, 1.0, node_lookup) for t_ns in times]
+def found_at(*times: int, kind: Kind = Kind.LOOKUP) -> list[Found]:
+    return [Found(t_ns, t_ns, 1, 100, False, 100, 1.0, kind) for t_ns in times]
 
 
 def test_commands_and_lookups_match_one_to_one() -> None:
@@ -91,8 +91,29 @@ def test_commands_and_lookups_match_one_to_one() -> None:
 
 def test_find_node_rows_are_for_those_who_search_with_it() -> None:
     key = b"\xa5" * 20
-    by_find_node, by_get_peers = *found_at(101, node_lookup=True), *found_at(103)
+    by_find_node, by_get_peers = *found_at(101, kind=Kind.NODE_LOOKUP), *found_at(103)
     rows = {(*ASKER, key): [by_find_node, by_get_peers]}
     assert match([command(100)], rows, 5, 60) == {0: Match(by_get_peers)}
     # rTorrent's get_peers goes to those that answered its find_node
     assert match([command(100, method="find_node")], rows, 5, 60) == {0: Match(by_find_node, (by_get_peers,))}
+
+
+def test_searches_and_publishes_match_their_like_first() -> None:
+    key = b"\xa5" * 20
+    search, publish, node_lookup = (*found_at(130, kind=Kind.SEARCH), *found_at(101, kind=Kind.PUBLISH),
+                                    *found_at(100, kind=Kind.NODE_LOOKUP))  # fmt: skip
+    rows = {(*ASKER, key): [node_lookup, publish, search]}
+    searched, published = command(100, method="search"), command(129, method="publish")
+    # by time alone they would be taken for each other
+    assert match([searched, published], rows, 30, 60) == {0: Match(search), 1: Match(publish)}
+    assert [search.differs_from(one) for one in (searched, published, command(1))] == [False, True, False]
+    # one that is told wrongly is captured all the same, a node lookup is not one
+    assert match([searched], {(*ASKER, key): [node_lookup, publish]}, 30, 60) == {0: Match(publish)}
+
+
+def test_keys_of_any_length() -> None:
+    key = b"\xa4" * 16
+    rows = table([key, b"\xa5" * 16], [Kind.PUBLISH, Kind.SEARCH], [Maintenance.NONE, Maintenance.NODE_LOOKUP])
+    found = index_lookups([rows], [command(0, key)], 0, 100)
+    assert found.by_asker == {(*ASKER, key): [Found(0, 5, 1, 100, False, 200, 0.5, Kind.PUBLISH)]}
+    assert found.counted == 1

@@ -5,6 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from analysis.capture import capture_of
+from analysis.validation import Validation
 from montra.datagrams import ip_number
 from montra.validation.canaries import canary_truth
 from montra.window.analyze import canaries_of
@@ -88,7 +90,9 @@ def test_what_the_window_captured_of_its_canaries(tmp_path: Path) -> None:
         ("capture", "lost", {"canary": 1}),
         ("capture", "never_came_near", {"canary": 1}),
     ]
-    rate, low, high = found.corrected(10.0)
+    measured = capture_of(found, Validation())
+    assert measured is not None
+    rate, low, high = measured.corrected(10.0)
     assert rate == 20.0
     assert low == 10.0 / found.capture.high
     assert high == 10.0 / found.capture.low

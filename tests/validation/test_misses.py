@@ -6,7 +6,7 @@ from montra.datagrams import ip_number
 from montra.validation.attributed import Found
 from montra.validation.misses import MEANING, Miss, visible_at, why_not_captured, why_wrong
 from montra.validation.truth import TruthLookup, TruthNode
-from zone_store.captures import Attachment
+from zone_store.captures import Attachment, Kind
 
 from .worlds import at, attachment, id_of, key_of, monitor_ip, node_ip
 
@@ -64,7 +64,8 @@ def test_nothing_captured_though_any_monitor_was_asked_is_lost() -> None:
         (Found(at(5), at(10.2), 1, 1, False, 1, 1.0), Miss.MERGED),
         (Found(at(5), at(9.9), 1, 1, False, 1, 1.0), Miss.LOST),
         (Found(at(71), at(72), 1, 1, False, 1, 1.0), Miss.LOST),
-        (Found(at(10.1), at(10.2), 1, 1, False, 1, 1.0, node_lookup=True), Miss.LOST),
+        (Found(at(10.1), at(10.2), 1, 1, False, 1, 1.0, Kind.NODE_LOOKUP), Miss.LOST),
+        (Found(at(10.1), at(10.2), 1, 1, False, 1, 1.0, Kind.SEARCH), Miss.MERGED),
     ],
 )
 def test_a_lookup_that_came_out_as_part_of_another_is_merged(row: Found, expected: Miss) -> None:

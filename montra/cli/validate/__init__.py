@@ -12,15 +12,17 @@ VERBS = {
     "confidence": "Are attribution's confidences what they say? A reliability table and plot.",
     "density": "Thin fleets: capture, accuracy and disturbance against the share of targets monitored.",
     "disruption": "What monitors do to each real client, by reply policy, beside a network without monitors.",
+    "kad-disruption": "What monitors do to stores and searches of real amuled: none, silent, and answering once.",
     "lab": "Capture and destinations in a private network of libtorrent nodes on loopback.",
     "live": "Instrumented sources and destinations in the network that a running window watches.",
     "mixed": "Capture and destinations in a network of five real clients, with loss, delay, NAT and churn.",
+    "republish": "Publishers estimated from publish rates, beside those of a network of real amuled in fast time.",
     "simulate": "Capture and destinations over zone sizes and hours, in virtual time.",
 }
 
 
 def _load(verb: str) -> click.Command:
-    command: click.Command = importlib.import_module(f"montra.cli.validate.{verb}").command
+    command: click.Command = importlib.import_module(f"montra.cli.validate.{verb.replace('-', '_')}").command
     return command
 
 

@@ -33,7 +33,7 @@ from montra.validation.comparison import Comparison
 from montra.validation.destinations import Destinations, judge_destinations
 from montra.validation.tables import VALIDATION, built, rows, why_missed
 from montra.window.analyze import lookups_from, own_ips
-from montra.window.build import resolve
+from montra.window.bootstrap import resolve
 from montra.window.config import split_endpoint
 from zone_store.run.folder import RunError, read_manifest
 from zone_store.run.join import shards_of
@@ -138,6 +138,8 @@ def _settings(
     manifest = read_manifest(run)
     if manifest.sealed:
         raise RunError(f"{run.name} is over: nothing that begins now is in it (judge an earlier call with --again)")
+    if manifest.overlay != "mainline":
+        raise RunError(f"{run.name} is a run on {manifest.overlay}, and libtorrent nodes speak mainline only")
     entries = bootstrap or tuple(manifest.parameters.get("bootstrap", ()))
     known = [(ip_text(ip), port) for ip, port in resolve(entries)[0]]
     if not known:
