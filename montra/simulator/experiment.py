@@ -20,9 +20,8 @@ import msgspec
 import numpy as np
 
 from montra.simulator.instrument import GATHER_S, Say, instrument_config, run_simulated
-from montra.simulator.network import SimNetwork
-from montra.simulator.settings import SimSettings
-from montra.simulator.truth import HOUR, family_name, truth_of
+from montra.simulator.truth import HOUR
+from montra.simulator.worlds import World, make, zone_of
 from montra.validation.compare import compare
 from montra.validation.comparison import Comparison, Group
 from montra.window.analyze import attribute_run
@@ -42,11 +41,12 @@ class ZoneTask:
     """One window to simulate: of the zone of so many bits of a network of `nodes` live nodes.
 
     attach_s: seconds from the start before lookups are judged; gather_s: see `montra.simulator.instrument.GATHER_S`;
-    network, instrument: settings that differ from the defaults, by name (of SimSettings; dotted, of the configuration);
-    runs: where the run folder is kept, None: nowhere.
+    network, instrument: settings that differ from the defaults, by name (of the network's settings; dotted, of the
+    configuration); runs: where the run folder is kept, None: nowhere.
     """
 
     bits: int
+    overlay: str = "mainline"
     nodes: int = 2_000_000
     duration_s: float = 21_600.0
     seed: int = 1
@@ -59,7 +59,7 @@ class ZoneTask:
     @property
     def zone(self) -> Zone:
         """The zone."""
-        return Zone.parse(f"{_PREFIX}/{self.bits}")
+        return zone_of(self.overlay, f"{_PREFIX}/{self.bits}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ class ZoneResult:
     """
 
     bits: int
+    overlay: str
     zone: str
     seed: int
     live: int
@@ -116,9 +117,15 @@ def simulate_zone(task: ZoneTask, say: Say = lambda _line: None) -> ZoneResult:
 
 def _simulate(task: ZoneTask, runs: Path, say: Say) -> ZoneResult:
     began = time.perf_counter()
-    settings = SimSettings(seed=task.seed, nodes=task.nodes, zone=task.zone, duration_s=task.duration_s, **task.network)
-    network = SimNetwork(settings)
-    begin_ns = settings.start_ns
+    world = make(
+        task.overlay,
+        seed=task.seed,
+        nodes=task.nodes,
+        zone=task.zone,
+        duration_s=task.duration_s,
+        **task.network,
+    )
+    network, begin_ns = world.network, world.settings.start_ns
     end_ns = begin_ns + int(task.duration_s * 1e9)
     made_s = time.perf_counter() - began
     say(f"network of {len(network.nodes.ip)} sessions made in {made_s:.0f} s")
@@ -130,6 +137,7 @@ def _simulate(task: ZoneTask, runs: Path, say: Say) -> ZoneResult:
         network.bootstrap,
         runs,
         {"duration": f"{task.duration_s:g}s", **task.instrument},
+        task.overlay,
     )
     gc.freeze()  # the network's objects live on: no need to look through them for cycles again and again
     try:
@@ -140,18 +148,19 @@ def _simulate(task: ZoneTask, runs: Path, say: Say) -> ZoneResult:
     attribute_run(run.folder, workers=1)
     with RunReader(run.folder) as reader:
         crawls = reader.crawls()
-    truth = truth_of(network.nodes, network.lookups, zone=str(task.zone), begin_ns=begin_ns, end_ns=end_ns)
+    truth = world.truth(begin_ns, end_ns)
     judged_ns = begin_ns + int(task.attach_s * 1e9)
     comparison = compare(run.folder, truth, since_ns=judged_ns)
     early = compare(run.folder, truth, until_ns=judged_ns)
     return ZoneResult(
         bits=task.bits,
+        overlay=task.overlay,
         zone=str(task.zone),
         seed=task.seed,
         live=int(live),
         sessions=len(network.nodes.ip),
-        clients=_clients(network),
-        network=_plain_settings(settings),
+        clients=_clients(world),
+        network=_plain_settings(world),
         instrument=_told(config),
         notes=list(run.notes),
         judged_from_s=task.attach_s,
@@ -205,10 +214,10 @@ def _named(task: ZoneTask, say: Say) -> Say:
     return lambda line: say(f"{task.zone}: {line}")
 
 
-def _clients(network: SimNetwork) -> dict[str, float]:
-    clients, counts = np.unique(network.nodes.client, return_counts=True)
-    total = len(network.nodes.client)
-    return {family_name(client): n / total for client, n in zip(clients.tolist(), counts.tolist(), strict=True)}
+def _clients(world: World) -> dict[str, float]:
+    clients, counts = np.unique(world.network.nodes.client, return_counts=True)
+    total = len(world.network.nodes.client)
+    return {world.family_name(client): n / total for client, n in zip(clients.tolist(), counts.tolist(), strict=True)}
 
 
 def _packets(counters: dict[str, int], crawls: Sequence[CrawlRow], duration_s: float) -> Packets:
@@ -223,11 +232,12 @@ def _packets(counters: dict[str, int], crawls: Sequence[CrawlRow], duration_s: f
     )
 
 
-def _plain_settings(settings: SimSettings) -> dict[str, Any]:
+def _plain_settings(world: World) -> dict[str, Any]:
     """Return the settings of a network as names and plain values."""
+    settings = world.settings
     plain = {item.name: getattr(settings, item.name) for item in dataclasses.fields(settings)}
     plain["zone"] = str(settings.zone)
-    plain["clients"] = {family_name(client): share for client, share in settings.clients.items()}
+    plain["clients"] = {world.family_name(client): share for client, share in settings.clients.items()}
     return plain
 
 

@@ -18,10 +18,11 @@ from montra import __version__
 from montra.datagrams import ip_text
 from montra.endpoint.blocklist import Blocklist
 from montra.endpoint.driving import DriverSettings
+from montra.overlays import base as overlays
 from montra.simulator.drive import Network, VirtualDriver
 from montra.window import provenance, shipped
 from montra.window.build import build
-from montra.window.config import Config, Replies, merge, parse, to_toml, validate
+from montra.window.config import Config, merge, parse, to_toml, validate
 from montra.window.units import parse_size
 from montra.window.window import Window
 from zone_store.keyspace.zone import Zone
@@ -35,7 +36,8 @@ from zone_store.run.writer import RunWriter
 GATHER_S = 0.05
 #: Ports are taken for so many monitors for each node that lives at a time: those that linger hold theirs for a minute.
 _ROOM = 1.3
-_ADDRESSES = 16
+_SUBNETS = 16
+_SUBNET_ADDRESSES = 250
 _FIRST_PORT = 20000
 #: Virtual seconds between two commits, and between two lines of progress.
 _FLUSH_S = 60.0
@@ -55,22 +57,29 @@ class SimulatedRun:
 
 
 def instrument_config(
-    zone: Zone, nodes: int, seed: int, bootstrap: list[tuple[int, int]], runs: Path, overrides: dict[str, object]
+    zone: Zone,
+    nodes: int,
+    seed: int,
+    bootstrap: list[tuple[int, int]],
+    runs: Path,
+    overrides: dict[str, object],
+    overlay: str = "mainline",
 ) -> Config:
     """Return the shipped configuration of a real window, with addresses for `nodes` live nodes of a zone.
 
-    16 addresses in 16 /24s, as many ports as the monitors need; the rest as shipped, but for `overrides`, dotted names
-    ("crawl.pause_s"). Raises ConfigError.
+    16 addresses in 16 /24s, as many ports as the monitors need, where these may share an IP; else an address for each,
+    in 16 /24s or as many as they fill. The rest is as shipped, but for `overrides`, dotted names ("crawl.pause_s").
+    Raises ConfigError.
     """
-    monitors = max(_ADDRESSES, int(nodes * _ROOM))
-    ports = -(-monitors // _ADDRESSES)
+    monitors = max(_SUBNETS, int(nodes * _ROOM))
     document = merge(
-        tomllib.loads(shipped.text("mainline-6bit")),
+        tomllib.loads(shipped.text(f"{overlay}-6bit")),
         {
             "zone": str(zone),
             "seed": seed,
             "bootstrap": [f"{ip_text(ip)}:{port}" for ip, port in bootstrap],
-            "addresses.ports": f"{_FIRST_PORT}-{_FIRST_PORT + ports - 1}",
+            "bootstrap_file": "",
+            **(_one_each(monitors) if overlays.load(overlay).monitors_per_ip else _shared(monitors)),
             "monitors.max_monitors": monitors,
             "responsible.blocklist": "",
             "storage.runs": str(runs),
@@ -83,12 +92,30 @@ def instrument_config(
     return config
 
 
+def _shared(monitors: int) -> dict[str, object]:
+    """Return ports enough on the configuration's own 16 addresses."""
+    ports = -(-monitors // _SUBNETS)
+    return {"addresses.ports": f"{_FIRST_PORT}-{_FIRST_PORT + ports - 1}"}
+
+
+def _one_each(monitors: int) -> dict[str, object]:
+    """Return an address for each monitor, evenly spread over /24s."""
+    subnets = max(_SUBNETS, -(-monitors // _SUBNET_ADDRESSES))
+    each = -(-monitors // subnets)
+    places = [f"100.{64 + subnet // 256}.{subnet % 256}.1-{each}" for subnet in range(subnets)]
+    return {
+        "addresses.crawler": f"100.127.0.1:{_FIRST_PORT - 1}",
+        "addresses.monitors": places,
+        "addresses.ports": str(_FIRST_PORT),
+    }
+
+
 def run_simulated(
     config: Config, network: Network, begin_ns: int, say: Say = lambda _line: None, gather_s: float = GATHER_S
 ) -> SimulatedRun:
     """Run one window of a configuration over a network, from begin_ns of its time; raises ConfigError and RunError."""
     began = time.perf_counter()
-    config = replace(config, replies=Replies(mode=config.replies.mode, families=config.reply_table()))
+    config = replace(config, replies=replace(config.replies, families=config.reply_table()))
     parts = build(config, config.seed)
     end_ns = begin_ns + int(config.duration_s * 1e9)
     folder = create_run(Path(config.storage.runs), begin_ns, config.overlay, parts.zone)
@@ -105,7 +132,9 @@ def run_simulated(
     )
     limits = StoreLimits(min_free_bytes=parse_size(config.storage.min_free))
     with RunWriter(folder, manifest, to_toml(config), limits, config.storage.max_pending) as writer:
-        window = Window(parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss, zone=parts.zone)
+        window = Window(
+            parts.overlay, parts.crawler, parts.fleet, writer, losses=is_loss, zone=parts.zone, wire=parts.wire
+        )
         settings = DriverSettings(
             config.limits,
             Blocklist(),

@@ -6,13 +6,12 @@ Everything random comes from the settings' seed.
 
 from __future__ import annotations
 
-import heapq
 import random
-from collections.abc import Callable
 
 import numpy as np
 
 from montra.simulator import wording
+from montra.simulator.calendar import Calendar
 from montra.simulator.drive import Arrival
 from montra.simulator.keepers import Keepers
 from montra.simulator.latency import Wire
@@ -24,7 +23,6 @@ from montra.simulator.tables import Tables
 from montra.simulator.upkeep import Upkeep
 from montra.simulator.users import Users
 
-NEVER = 2**63 - 1
 #: Nodes outside the zone that never leave and know the zone as anybody does.
 _BOOTSTRAP_NODES = 2
 #: Nodes of the zone that a bootstrap node knows at any moment.
@@ -33,7 +31,7 @@ _CONTACT_BYTES = 26
 _Query = tuple[int, int, bytes, bytes, int, int]  # arrival, row, key, transaction, own ip, own port
 
 
-class SimNetwork:
+class SimNetwork(Calendar):
     """A network that lives through `settings.duration_s` from `settings.start_ns`, after its warm-up.
 
     nodes: all sessions ever of the zone, sorted by ID; lookups: every lookup of a user so far; bootstrap: (ip, port) of
@@ -41,6 +39,7 @@ class SimNetwork:
     """
 
     def __init__(self, settings: SimSettings) -> None:
+        super().__init__()
         draws = np.random.default_rng(settings.seed)
         self._rng = random.Random(settings.seed)
         self.nodes = nodes = populate(settings, draws)
@@ -65,9 +64,6 @@ class SimNetwork:
         self._ups, self._downs = nodes.up_ns.tolist(), nodes.down_ns.tolist()
         self._reachable: list[bool] = nodes.reachable.tolist()
         self._families = [Family(number) for number in nodes.client.tolist()]
-        self._sequence = 0
-        self._events: list[tuple[int, int, Callable[[int], None]]] = []
-        self._arrivals: list[tuple[int, int, int, int, int, int, bytes]] = []
         self._sent: list[tuple[int, tuple[int, int], int, int, bytes]] = []
         self._keepers = Keepers(nodes, self._tables, self._rng, self.later, self._tell)
         self._users = Users(settings, nodes, self._tables, self._ends_ns, self._wire, self, self._rng, draws)
@@ -84,33 +80,14 @@ class SimNetwork:
         self._sent.append((now_ns, source, ip, port, payload))
 
     def next_ns(self) -> int:
-        """Return when anything happens next; NEVER is 2**63 - 1."""
+        """Return when anything happens next, 2**63 - 1 for never."""
         self._read()
-        first = self._events[0][0] if self._events else NEVER
-        return min(first, self._arrivals[0][0]) if self._arrivals else first
+        return self.first_ns()
 
     def advance(self, until_ns: int) -> list[Arrival]:
         """Let time pass up to and including `until_ns`; return what arrives at the instrument, in order of time."""
         self._read()
-        events = self._events
-        while events and events[0][0] <= until_ns:
-            at_ns, _, call = heapq.heappop(events)
-            call(at_ns)
-        arrived = []
-        while self._arrivals and self._arrivals[0][0] <= until_ns:
-            at_ns, _, own_ip, own_port, ip, port, payload = heapq.heappop(self._arrivals)
-            arrived.append((at_ns, own_ip, own_port, ip, port, payload))
-        return arrived
-
-    def later(self, at_ns: int, call: Callable[[int], None]) -> None:
-        """Call back at a time."""
-        self._sequence += 1
-        heapq.heappush(self._events, (at_ns, self._sequence, call))
-
-    def deliver(self, at_ns: int, own: tuple[int, int], source: tuple[int, int], payload: bytes) -> None:
-        """Let a datagram arrive at the instrument."""
-        self._sequence += 1
-        heapq.heappush(self._arrivals, (at_ns, self._sequence, *own, *source, payload))
+        return self.pass_until(until_ns)
 
     def monitor(self, row: int) -> tuple[int, int, int]:
         """Return (ID, ip, port) of the monitor that a node hands out."""

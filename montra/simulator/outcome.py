@@ -15,8 +15,8 @@ from montra.simulator.experiment import ZoneResult
 from montra.validation.comparison import Comparison, Group
 from montra.validation.wilson import Proportion, wilson
 
-NAME = "simulated-zones"
-
+#: The files' names, by overlay.
+NAMES: Mapping[str, str] = {"mainline": "simulated-zones", "kad": "simulated-kad-zones"}
 
 #: Asks no contact whose ID does not fit its IP (BEP 42), so no monitor on IPv4: what it looks up is beyond reach.
 OUT_OF_REACH = "anacrolix"
@@ -42,7 +42,8 @@ BAR = Shares(0.99, 0.98)
 _LEGEND = (
     "Shares with their 95 % Wilson intervals. *Within reach*: without requesters that ask no contact whose ID does not "
     f"fit its IP ({OUT_OF_REACH}). Destinations are of the captured lookups: as attribution infers them, and "
-    "*observed*, the nearest monitor that got a copy, as in the paper. *Sent*: packets a second."
+    "*observed*, the nearest monitor that got a copy, as in the paper. *Told apart*: captured searches and publishes "
+    "that are taken for what they are. *Sent*: packets a second."
 )
 
 _COLUMNS = (
@@ -64,6 +65,7 @@ _COLUMNS = (
     "crawl_completeness",
     "crawl_estimate",
     "crawl_s",
+    "told_apart",
     "sent_per_s",
 )
 
@@ -97,14 +99,15 @@ def about(results: Sequence[ZoneResult]) -> str:
     """Return a paragraph on what was simulated and with what settings, as Markdown."""
     first = results[0]
     network, told = first.network, first.instrument
-    crawl, monitors, limits = told["crawl"], told["monitors"], told["limits"]
+    crawl, monitors, limits, places = told["crawl"], told["monitors"], told["limits"], told["addresses"]["monitors"]
+    spread = "addresses in as many /24s" if first.overlay == "mainline" else "/24s, an address for each monitor"
     clients = ", ".join(f"{name} {share:.0%}" for name, share in network["clients"].items())
     return (
-        f"A network of {network['nodes']:,} live nodes, half of their sessions under "
+        f"A {first.overlay.capitalize()} network of {network['nodes']:,} live nodes, half of their sessions under "
         f"{network['session_median_s'] / 60:.0f} minutes, {network['unreachable']:.0%} behind a NAT, "
         f"{network['loss']:.0%} loss, {1000 * network['delay_s']:.0f} ms one way; clients: {clients}. "
         f"{network['lookups']:,.0f} lookups in {network['duration_s'] / 3600:g} hours. The instrument, the real one in "
-        f"virtual time: {len(told['addresses']['monitors'])} addresses in as many /24s, a crawl every "
+        f"virtual time: {len(places)} {spread}, a crawl every "
         f"{crawl['pause_s']:g} s at {crawl['max_pps']:g} packets/s at most, {monitors['attach_rate']:g} monitors "
         f"attached a second, kept alive every {monitors['keep_alive_s']:g} s, {limits['total']['per_s']:g} packets/s "
         f"in all and {limits['target']['per_s']:g} to one node. Seed {first.seed}."
@@ -114,8 +117,9 @@ def about(results: Sequence[ZoneResult]) -> str:
 def table(results: Sequence[ZoneResult]) -> str:
     """Return the findings as Markdown tables: accuracy, hours, clients, causes of misses, and how it was done."""
     lines = [
-        "| Zone | Nodes | Lookups | Captured | Within reach | Paper | Destination | Observed | Paper | Copies | Sent |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| Zone | Nodes | Lookups | Captured | Within reach | Paper | Destination | Observed | Paper | Told apart "
+        "| Copies | Sent |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
         found, paper = result.comparison, PAPER.get(result.bits)
@@ -123,7 +127,8 @@ def table(results: Sequence[ZoneResult]) -> str:
             f"| {result.bits} bits | {result.live} | {found.capture.trials} | {_share(found.capture)} "
             f"| {_share(within_reach(result))} | {f'{paper.capture:.0%}' if paper else ''} "
             f"| {_share(found.inferred)} | {_share(found.destination)} "
-            f"| {f'{paper.destination:.0%}' if paper else ''} | {found.copies.mean:.1f} | {result.packets.per_s:.0f} |"
+            f"| {f'{paper.destination:.0%}' if paper else ''} | {_share(found.told_apart)} | {found.copies.mean:.1f} "
+            f"| {result.packets.per_s:.0f} |"
         )
     lines += [
         "",
@@ -188,6 +193,7 @@ def rows(results: Sequence[ZoneResult]) -> str:
                         found.completeness.median,
                         found.completeness.estimate_median,
                         result.crawl_s,
+                        found.told_apart.share,
                         result.packets.per_s,
                     )
                 ),
@@ -198,7 +204,7 @@ def rows(results: Sequence[ZoneResult]) -> str:
 
 def figure(results: Sequence[ZoneResult]) -> str:
     """Return capture and destinations against zone bits, with Wilson bars and the paper's points, as SVG."""
-    with axes(NAME, height=1.1) as (drawn, ax):
+    with axes(NAMES[results[0].overlay], height=1.1) as (drawn, ax):
         ordered = sorted(results, key=lambda result: result.bits)
         bits = [result.bits for result in ordered]
         for place, (name, label) in enumerate((("capture", "captured"), ("inferred", "destination right"))):
@@ -263,7 +269,7 @@ def write(folder: Path, results: Sequence[ZoneResult], made: Mapping[str, Any]) 
     }
     paths = []
     for suffix, content in contents.items():
-        path = folder / f"{NAME}.{suffix}"
+        path = folder / f"{NAMES[results[0].overlay]}.{suffix}"
         path.write_bytes(content)
         paths.append(path)
     return paths

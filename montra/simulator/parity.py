@@ -7,6 +7,7 @@ import statistics
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +116,19 @@ def side_by_side(
     pairs = []
     for number, plan in enumerate(plans):
         place = folder / str(number)
-        simulated = simulate(place / "simulated", plan, nodes=nodes, seed=seed)
-        say(f"{plan.name}, simulated: {simulated.destination.value:.1%} right of {simulated.lookups}")
-        real = _real(place / "real", plan, watch, nodes=nodes, seed=seed, say=say)
-        say(f"{plan.name}, real: {real.destination.value:.1%} right of {real.lookups}")
-        pairs.append(Pair(plan.name, simulated, real, apart(simulated, real)))
+        simulated = partial(simulate, place / "simulated", plan, nodes=nodes, seed=seed)
+        real = partial(_real, place / "real", plan, watch, nodes=nodes, seed=seed, say=say)
+        pairs.append(pair(plan.name, simulated, real, say))
     return pairs
+
+
+def pair(name: str, simulate: Callable[[], Measured], measure: Callable[[], Measured], say: Say) -> Pair:
+    """Return a plan's two sides; raises what making them raises."""
+    simulated = simulate()
+    say(f"{name}, simulated: {simulated.destination.value:.1%} right of {simulated.lookups}")
+    real = measure()
+    say(f"{name}, real: {real.destination.value:.1%} right of {real.lookups}")
+    return Pair(name, simulated, real, apart(simulated, real))
 
 
 def table(pairs: Sequence[Pair]) -> str:
@@ -147,7 +155,11 @@ def simulate(folder: Path, plan: Plan, *, nodes: int, seed: int, networks: int =
     The intervals are those in which one more such network falls, for the lab is one: networks of few nodes differ by
     their IDs more than the lookups of one tell.
     """
-    found = [_simulate(folder / str(n), plan, nodes=nodes, seed=seed + n) for n in range(networks)]
+    return expected([_simulate(folder / str(n), plan, nodes=nodes, seed=seed + n) for n in range(networks)])
+
+
+def expected(found: Sequence[Measured]) -> Measured:
+    """Return what one more network like these would show, 2 to 5 of them."""
     return Measured(
         lookups=sum(one.lookups for one in found),
         **{name: _next_of([getattr(one, name).value for one in found], _MOST.get(name, 1.0)) for name in FIGURES},
@@ -206,7 +218,7 @@ def _simulate(folder: Path, plan: Plan, *, nodes: int, seed: int) -> Measured:
     attribute_run(run.folder, workers=1)
     end_ns = begin_ns + int(duration_s * 1e9)
     truth = truth_of(network.nodes, network.lookups, zone=lab.zone, begin_ns=begin_ns, end_ns=end_ns)
-    return _measured(compare(run.folder, truth, since_ns=begin_ns + int(_ATTACH_S * 1e9)))
+    return measured(compare(run.folder, truth, since_ns=begin_ns + int(_ATTACH_S * 1e9)))
 
 
 def _real(folder: Path, plan: Plan, watch: Watch, *, nodes: int, seed: int, say: Say) -> Measured:
@@ -217,7 +229,7 @@ def _real(folder: Path, plan: Plan, watch: Watch, *, nodes: int, seed: int, say:
     zone = Zone.parse(settings.zone)
     # the lab's requesters outside the zone know most of it, as nobody outside does in a network of any size
     truth.lookups = [lookup for lookup in truth.lookups if zone.contains(lookup.requester.node_id)]
-    return _measured(compare(run, truth, since_ns=went_ns))
+    return measured(compare(run, truth, since_ns=went_ns))
 
 
 def _lab(folder: Path, nodes: int, seed: int) -> LabSettings:
@@ -226,7 +238,8 @@ def _lab(folder: Path, nodes: int, seed: int) -> LabSettings:
     return LabSettings(out=str(folder / "lab"), nodes=nodes, seed=seed, workload=work)
 
 
-def _measured(comparison: Comparison) -> Measured:
+def measured(comparison: Comparison) -> Measured:
+    """Return what one window showed."""
     return Measured(
         lookups=comparison.capture.trials,
         capture=_interval(comparison.capture_by_key),

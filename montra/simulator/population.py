@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from montra.simulator.sessions import Sessions
-from montra.simulator.settings import Family, SimSettings
+from montra.simulator.settings import NetworkSettings
 from zone_store.keyspace.zone import Zone
 
 #: First octets that no client or crawler takes for private, reserved or dark (libtorrent, `dht_ignore_dark_internet`).
 _OCTETS = np.array([*range(40, 48), *range(60, 100), *range(110, 127), *range(128, 169), *range(173, 191)], np.uint32)
-_ID_BYTES = 20
 
 
 @dataclass(slots=True)
 class Nodes:
     """All sessions that touch the warm-up or the window, sorted by ID.
 
-    node_id: uint8[n, 20]; head: uint64[n], the first 64 bits of the ID; ip: uint32[n]; port: uint16[n]; up_ns, down_ns:
-    int64[n], down 0 = outlives the window; client: uint8[n], `Family`; reachable: bool[n], answers whoever asks.
+    node_id: uint8[n, L]; head: uint64[n], the first 64 bits of the ID; ip: uint32[n]; port: uint16[n]; up_ns, down_ns:
+    int64[n], down 0 = outlives the window; client: uint8[n], the family's number; reachable: bool[n], answers whoever
+    asks.
     """
 
     node_id: NDArray[np.uint8]
@@ -42,7 +42,7 @@ class Nodes:
         return np.asarray((self.up_ns <= now_ns) & ((self.down_ns == 0) | (self.down_ns > now_ns)), np.bool_)
 
 
-def populate(settings: SimSettings, rng: np.random.Generator) -> Nodes:
+def populate(settings: NetworkSettings, rng: np.random.Generator) -> Nodes:
     """Draw the zone's share of the network's nodes; bootstrap nodes are not among them."""
     live = max(2, round(settings.nodes * settings.zone.share))
     from_s, until_s = -settings.warm_up_s, settings.duration_s
@@ -70,8 +70,8 @@ def populate(settings: SimSettings, rng: np.random.Generator) -> Nodes:
 
 
 def zone_ids(zone: Zone, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw `n` IDs in the zone, uint8[n, 20]."""
-    ids = rng.integers(0, 256, (n, _ID_BYTES), np.uint8)
+    """Draw `n` IDs in the zone, uint8[n, L]."""
+    ids = rng.integers(0, 256, (n, zone.id_bits // 8), np.uint8)
     whole, bits = divmod(zone.length, 8)
     low = np.frombuffer(zone.low(), np.uint8)
     ids[:, :whole] = low[:whole]
@@ -92,7 +92,7 @@ def endpoints(n: int, rng: np.random.Generator) -> tuple[NDArray[np.uint32], NDA
     return rng.permutation(ips)[:n], rng.integers(1025, 65_536, n).astype(np.uint16)
 
 
-def draw_clients(mix: Mapping[Family, float], n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def draw_clients(mix: Mapping[int, float], n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw families by their shares, uint8[n]."""
-    shares = np.array([mix.get(family, 0.0) for family in Family])
+    shares = np.array([mix.get(family, 0.0) for family in range(max(mix) + 1)])
     return rng.choice(len(shares), n, p=shares / shares.sum()).astype(np.uint8)

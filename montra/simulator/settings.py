@@ -24,7 +24,7 @@ class Family(IntEnum):
 
 #: Assumed shares of clients, of nodes and of requesters: nobody publishes them. Every family of the facts is there;
 #: libtorrent (qBittorrent, Deluge) leads, uTorrent and Transmission follow, as in the shares of downloads.
-CLIENT_MIX: Mapping[Family, float] = {
+CLIENT_MIX: Mapping[int, float] = {
     Family.LIBTORRENT: 0.58,
     Family.UTORRENT: 0.14,
     Family.JECH: 0.13,
@@ -41,13 +41,12 @@ class SimSettingsError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimSettings:
-    """A Mainline network of `nodes` live nodes, of which those of one zone are simulated.
+class NetworkSettings:
+    """A network of `nodes` live nodes, of which those of one zone are simulated: what is the same in every DHT.
 
     nodes: live at any time, in the whole network (the zone holds its share of them); start_ns, duration_s: the window;
     warm_up_s: lived through before the window, so that tables hold the dead and newcomers of a settled network;
-    introduced: begin with tables of the twelve nearest and twelve others, as the lab's real nodes do, instead of those
-    of a network long at work; clients: shares of the families.
+    clients: shares of the families of clients, by number.
     churn: whether nodes come and go; session_median_s, session_long_s, session_long_share: half of the sessions are
     shorter than the first, `session_long_share` longer than the second; unreachable: share of nodes behind a NAT that
     lets in only those just spoken to.
@@ -55,19 +54,17 @@ class SimSettings:
     of it.
     lookups: mean number of lookups in the window, keys in the zone; lookups_from_s, lookups_until_s: seconds after the
     start in which they begin (until 0: the whole window); inside: share of them whose requester is a node of the zone
-    (None: the zone's share of all); announces: share that end in announce_peer.
-    noise: share simulated of the queries by which nodes ask others' monitors whether they live (1 = all of them).
+    (None: the zone's share of all).
     seed: of everything random.
     """
 
+    clients: Mapping[int, float]
+    zone: Zone
     seed: int = 1
     nodes: int = 2_000_000
-    zone: Zone = field(default_factory=lambda: Zone.parse("a4/8"))
     start_ns: int = 1_700_000_000 * 10**9
     duration_s: float = 21_600.0
     warm_up_s: float = 3_600.0
-    introduced: bool = False
-    clients: Mapping[Family, float] = field(default_factory=lambda: dict(CLIENT_MIX))
     churn: bool = True
     session_median_s: float = 200 * 60.0
     session_long_s: float = 9_000 * 60.0
@@ -80,12 +77,9 @@ class SimSettings:
     lookups_from_s: float = 0.0
     lookups_until_s: float = 0.0
     inside: float | None = None
-    announces: float = 0.4
-    noise: float = 0.02
 
     def __post_init__(self) -> None:
-        shares = self.unreachable, self.loss, self.announces, self.noise, self.session_long_share, self.inside or 0.0
-        if not all(0 <= share <= 1 for share in shares):
+        if not all(0 <= share <= 1 for share in self._shares()):
             raise SimSettingsError("shares must lie between 0 and 1")
         if self.nodes < 2 or self.duration_s <= 0 or self.warm_up_s < 0 or self.delay_s <= 0 or self.lookups < 0:
             raise SimSettingsError("nodes, duration_s and delay_s must be positive, warm_up_s and lookups not negative")
@@ -95,3 +89,25 @@ class SimSettings:
             raise SimSettingsError(
                 "sessions: the median must be positive and less than the long session, rarer than half"
             )
+
+    def _shares(self) -> tuple[float, ...]:
+        return self.unreachable, self.loss, self.session_long_share, self.inside or 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimSettings(NetworkSettings):
+    """A Mainline network.
+
+    introduced: begin with tables of the twelve nearest and twelve others, as the lab's real nodes do, instead of those
+    of a network long at work; announces: share of lookups that end in announce_peer; noise: share simulated of the
+    queries by which nodes ask others' monitors whether they live (1 = all of them).
+    """
+
+    clients: Mapping[int, float] = field(default_factory=lambda: dict(CLIENT_MIX))
+    zone: Zone = field(default_factory=lambda: Zone.parse("a4/8"))
+    introduced: bool = False
+    announces: float = 0.4
+    noise: float = 0.02
+
+    def _shares(self) -> tuple[float, ...]:
+        return *NetworkSettings._shares(self), self.announces, self.noise

@@ -81,7 +81,7 @@ class Tables:
 
     def layer(self, rows: Rows, heads: NDArray[np.uint64]) -> Rows:
         """Return the layer of each node's table into which a contact falls, int64[m]."""
-        return np.clip(_shared_bits(self.nodes.head[rows] ^ heads) - self._bits, 0, self.layers - 1)
+        return np.clip(shared_bits(self.nodes.head[rows] ^ heads) - self._bits, 0, self.layers - 1)
 
     def introduce(self, rows: Rows) -> tuple[Rows, Rows]:
         """Let nodes know their nearest and a few others, and those whom they ask when they look for something once, as
@@ -310,7 +310,7 @@ def _part(sorted_heads: NDArray[np.uint64], heads: NDArray[np.uint64], bits: int
     return np.searchsorted(sorted_heads, low), np.searchsorted(sorted_heads, high, side="right")
 
 
-def _shared_bits(xor: NDArray[np.uint64]) -> Rows:
+def shared_bits(xor: NDArray[np.uint64]) -> Rows:
     """Return the number of leading zero bits, int64[m], 64 for zero."""
     high = (xor >> np.uint64(32)).astype(np.float64)
     low = (xor & np.uint64(0xFFFFFFFF)).astype(np.float64)

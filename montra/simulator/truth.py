@@ -10,7 +10,7 @@ from montra.validation.truth import Truth, TruthLookup, TruthNode
 
 #: The label of requesters by which results are divided into hours of the window, counted from 0.
 HOUR = "hour"
-_HOUR_NS = 3600 * 10**9
+HOUR_NS = 3600 * 10**9
 
 
 def family_name(client: int) -> str:
@@ -60,7 +60,7 @@ def _lookup(record: LookupRecord, index: int, begin_ns: int) -> TruthLookup:
         record.requester_port,
         up_ns=0,
         client=family_name(record.client),
-        labels={HOUR: str((record.t_ns - begin_ns) // _HOUR_NS)},
+        labels={HOUR: str((record.t_ns - begin_ns) // HOUR_NS)},
     )
     lookup = TruthLookup(
         record.t_ns, requester, record.key, record.announce, False, received=record.received, asked=record.asked

@@ -35,3 +35,16 @@ def test_zones_that_are_none_are_refused() -> None:
         done = CliRunner().invoke(main, ["validate", "simulate", "--zones", text])
         assert done.exit_code == 2
         assert "is no list of whole numbers from 1 to 24" in done.stderr
+
+
+def test_the_same_for_kad(tmp_path: Path) -> None:
+    arguments = ["validate", "simulate", "--overlay", "kad", "--zones", "8", "--nodes", "20000", "--duration", "8m"]
+    done = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path), "--json"])
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    (zone,) = document["zones"]
+    assert (zone["overlay"], zone["network"]["nodes"], zone["zone"]) == ("kad", 20_000, "a4/8")
+    assert set(zone["clients"]) <= {"emule", "amule", "amule_next"}
+    told_apart = zone["comparison"]["told_apart"]
+    assert told_apart["hits"] == told_apart["trials"] > 50
+    assert (tmp_path / "simulated-kad-zones.md").exists()

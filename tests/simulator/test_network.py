@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from montra.overlays.mainline import messages
+from montra.simulator.calendar import NEVER
 from montra.simulator.drive import Arrival
-from montra.simulator.network import NEVER, SimNetwork
+from montra.simulator.network import SimNetwork
 from montra.simulator.settings import Family, SimSettings, SimSettingsError
 from zone_store.keyspace.zone import Zone
 

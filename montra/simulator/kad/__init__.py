@@ -1,0 +1,1 @@
+"""A Kad network in virtual time, by the rules of its clients."""
