@@ -81,7 +81,7 @@ def examine(folder: Path, out: Path, given: Given) -> Analysis:
                 run,
                 given.republish_s,
                 capture_of(given.canaries, validation, PUBLISHES),
-                {one.key: one.sort for one in known},
+                {one.key: (one.sort, one.told_by) for one in known},
             ),
             load=load_of(run, destinations.result(), over_time),
             clients=named,

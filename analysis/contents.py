@@ -18,6 +18,7 @@ from zone_store.contents import Content, What
 
 TOP = 20
 KEYWORD, FILE, BUDDY = "keyword", "file", "buddy"
+BY_SAYING, BY_WORD = "contents", "word list"
 
 _KEYWORD, _FILE, _BUDDY = 1, 2, 4
 _SAID = {
@@ -39,7 +40,7 @@ class KeyContent:
 
     sort: KEYWORD, FILE, BUDDY, or "" if it is unknown or said to be several; size: of a file in bytes, 0 if unknown;
     files: distinct files published under a keyword; word: of a keyword in the word list; name: of a file, as last said,
-    if names are shown.
+    if names are shown; told_by: BY_SAYING or BY_WORD, what tells the sort.
     """
 
     key: bytes
@@ -50,6 +51,7 @@ class KeyContent:
     publishes: int
     word: str
     name: str
+    told_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def contents_of(
             int(publishes[row]),
             words.get(keys[row], ""),
             known.names.get(row, ""),
+            BY_WORD if by_word[row] else BY_SAYING,
         )
 
     order = np.argsort(-(searches + publishes), kind="stable")

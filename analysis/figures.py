@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.copies import MOST
 from analysis.load import NANOS
 from analysis.load_balance import curve
+from analysis.publishers import LEAST_WATCHED, Publishers
 from analysis.rates import ccdf, key_rates
 from analysis.result import Analysis
 from analysis.style import INK, MUTED, SERIES, axes, inline, number, plain_ticks, svg
@@ -45,17 +46,17 @@ def figures(analysis: Analysis) -> list[FigureText]:
 
 def _rates(analysis: Analysis) -> FigureText | None:
     series = analysis.series.coarser(RATE_BINS)
-    if not len(analysis.keys.keys):
+    names = ["searches", "publishes"] if analysis.tells_publishes else ["lookups", "announces"]
+    coloured = zip((*names, "node_lookups"), SERIES, strict=True)
+    shown = [(name, colour) for name, colour in coloured if series.column(name).any()]
+    if not shown:
         return None
     with axes("rates") as (figure, ax):
-        names = ["searches", "publishes"] if analysis.tells_publishes else ["lookups", "announces"]
-        shown = list(zip((*names, "node_lookups"), SERIES, strict=True))
         clock = _Clock(analysis)
         edges = clock(np.append(series.begin_ns, analysis.run.end_ns))
         for name, colour in shown:
-            if series.column(name).any():
-                label = name.replace("_", " ")
-                ax.stairs(series.a_minute(name), edges, baseline=None, color=colour, label=label, linewidth=1.3)
+            label = name.replace("_", " ")
+            ax.stairs(series.a_minute(name), edges, baseline=None, color=colour, label=label, linewidth=1.3)
         ax.set_ylim(bottom=0)
         ax.set_ylabel("a minute")
         clock.label(ax)
@@ -101,37 +102,50 @@ def _publish_rates(analysis: Analysis) -> FigureText | None:
     x, share = ccdf(key_rates(analysis.keys.publishes, analysis.run.running_seconds))
     if not len(x) or not found.intervals_s:
         return None
-    captured = 1.0 if found.capture is None else found.capture.share
-    name, interval_s = min(found.intervals_s.items(), key=lambda item: item[1])
-    factor = interval_s / 60 / captured
-    others = [
-        f"for a {other} {_number(seconds / interval_s)} times as many, being published every {_hours(seconds)}"
-        for other, seconds in found.intervals_s.items()
-        if other != name
-    ]
     with axes("publish_rates", height=1.15) as (figure, ax):
         ax.plot(x, share, color=SERIES[1], marker="o", markersize=2.5)
         log_log(ax)
         ax.set_xlabel("publishes of the key a minute, at least")
-        turned = (lambda rate: np.multiply(rate, factor), lambda count: np.divide(count, factor))
-        above = ax.secondary_xaxis("top", functions=turned)
-        above.set_xlabel(f"publishing nodes, if it is a {name} (every {_hours(interval_s)})")
         # A decade may hold no power of ten, so a narrow range is marked more often.
         marks = (1.0,) if x[-1] > 30 * x[0] else (1.0, 2.0, 5.0)
-        for axis in (ax.xaxis, above.xaxis):
-            axis.set_major_locator(LogLocator(subs=marks, numticks=8))
-            axis.set_minor_locator(NullLocator())
-            axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-        corrected = "" if found.capture is None else ", corrected by the share captured"
+        told = _publishers_above(ax, found)
+        for axis in (ax, *ax.child_axes):
+            axis.xaxis.set_major_locator(LogLocator(subs=marks, numticks=8))
+            axis.xaxis.set_minor_locator(NullLocator())
+            axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         return FigureText(
             "publish_rates",
-            "How often keys are published, and by how many",
-            "Share of published keys that are published at least so often (CCDF), both axes logarithmic. The upper "
-            f"axis turns rates into nodes that publish the key at a time{corrected}: rate times republish interval; "
-            + "; ".join(others)
-            + ("." if not others else ". Which keys are which is not in the rate."),
+            "How often keys are published, and by how many" if told else "How often keys are published",
+            "Share of published keys that are published at least so often (CCDF), both axes logarithmic. "
+            + (told or "This window is too short to tell from that how many nodes publish a key."),
             svg(figure),
         )
+
+
+def _publishers_above(ax: Axes, found: Publishers) -> str:
+    """Draw an axis that turns rates into publishers of the most frequent sort of key; returns what it shows.
+
+    Nothing, and "", where too little of the interval was watched to tell.
+    """
+    captured = 1.0 if found.capture is None else found.capture.share
+    name, interval_s = min(found.intervals_s.items(), key=lambda item: item[1])
+    if found.watched[name] < LEAST_WATCHED:
+        return ""
+    factor = interval_s / 60 / captured
+    turned = (lambda rate: np.multiply(rate, factor), lambda count: np.divide(count, factor))
+    above = ax.secondary_xaxis("top", functions=turned)
+    above.set_xlabel(f"publishing nodes, if it is a {name} (every {_hours(interval_s)})")
+    others = [
+        f"for a {other} {_number(seconds / interval_s)} times as many, being published every {_hours(seconds)}"
+        for other, seconds in found.intervals_s.items()
+        if other != name and found.watched[other] >= LEAST_WATCHED
+    ]
+    corrected = "" if found.capture is None else ", corrected by the share captured"
+    rest = "; " + "; ".join(others) + ". Which keys are which is not in the rate." if others else "."
+    return (
+        f"The upper axis turns rates into nodes that publish the key at a time{corrected}: rate times republish "
+        f"interval{rest}"
+    )
 
 
 def _targets(analysis: Analysis) -> FigureText | None:
@@ -331,7 +345,7 @@ def _broken(times: NDArray[np.int64], values: NDArray[np.float64]) -> tuple[NDAr
 def _listed(names: list[str]) -> str:
     """Return names as a list in words."""
     plain = [name.replace("_", " ") for name in names]
-    return ", ".join(plain[:-1]) + " and " + plain[-1]
+    return " and ".join(part for part in (", ".join(plain[:-1]), plain[-1]) if part)
 
 
 def _hours(seconds: float) -> str:

@@ -11,8 +11,9 @@ number of requesters with a publish in the interval before t, and the estimate i
 lies in the window. A requester that publishes too often counts once, and a window need not be a multiple of the
 interval, nor need publishes be spread evenly over it. Of a window shorter than the interval, publishers are seen in
 proportion: the number of requesters is divided by the share of the interval that was watched, which is right only if
-publishes are spread evenly. With requesters that never repeat within an interval all of this is rate times interval
-(paper, section V and figure 5).
+publishes are spread evenly. Less than `LEAST_WATCHED` of it is not enough for that, and gives no estimate: minutes
+after clients start, all of them publish at once. With requesters that never repeat within an interval all of this is
+rate times interval (paper, section V and figure 5).
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ TOP_KEYS = 50
 NEAR = 0.1
 """A repeat so near to an interval, as a share of it, speaks for that interval."""
 LEAST_REPEATS = 3
+LEAST_WATCHED = 0.1
+"""Of an interval of which less was watched, publishers are not estimated."""
+TOO_SHORT = f"less than {100 * LEAST_WATCHED:.0f} % of the interval was watched"
 SAME_PUBLISH = 0.05
 """Publishes of a requester nearer to each other than this share of the shortest interval are one: a store lookup lasts
 up to 140 s and may be in parts."""
@@ -50,7 +54,7 @@ class Estimate:
     seen: mean number of requesters that published in an interval; watched: share of an interval that the window shows;
     publishers: seen / (watched * capture rate), the capture rate being 1 where nobody knows it; low, high: its 95 %
     bounds, of phases not seen, of misses (a publisher that is missed is taken to be missed always) and of the capture
-    rate's own interval.
+    rate's own interval; withheld: why these three are NaN, "" where they are not.
     """
 
     interval_s: float
@@ -59,6 +63,7 @@ class Estimate:
     publishers: float
     low: float
     high: float
+    withheld: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class KeyPublishers:
 
     publishes: publish lookups captured; requesters: distinct (address, port) of them; repeats: times that one of them
     published again; sort: what the key is (a name of `estimates`, or another thing), "" if unknown; told_by: "contents"
-    (what was said of it) or "repeats".
+    (what was said of it), "word list" or "repeats".
     """
 
     key: bytes
@@ -84,12 +89,14 @@ class KeyPublishers:
 class Publishers:
     """Publishers of the keys published most, most publishes first.
 
-    intervals_s: by what is published; capture: what corrects estimates, None if nobody knows; repeats: of all keys
-    here; median_s: their median, NaN without any; near: of them, those within 10 % of each interval.
+    intervals_s: by what is published; watched: share of each interval that the window shows; capture: what corrects
+    estimates, None if nobody knows; repeats: of all keys here; median_s: their median, NaN without any; near: of them,
+    those within 10 % of each interval.
     """
 
     keys: list[KeyPublishers]
     intervals_s: dict[str, float]
+    watched: dict[str, float]
     capture: CaptureRate | None
     repeats: int
     median_s: float
@@ -130,12 +137,12 @@ def publishers(
     run: Run,
     intervals_s: Mapping[str, float],
     capture: CaptureRate | None,
-    sorts: Mapping[bytes, str],
+    sorts: Mapping[bytes, tuple[str, str]],
     most: int = TOP_KEYS,
 ) -> Publishers:
     """Return the publishers of the keys published most; `tables`, in time order, are gone through for them.
 
-    intervals_s: republish interval of each sort of key; sorts: what keys are known to be.
+    intervals_s: republish interval of each sort of key; sorts: what keys are known to be, and what tells it.
     """
     published = np.flatnonzero(counts.publishes > 0) if intervals_s else np.empty(0, np.intp)
     best = published[np.argsort(-counts.publishes[published], kind="stable")[:most]]
@@ -168,6 +175,7 @@ def publishers(
     return Publishers(
         keys=keys,
         intervals_s=dict(intervals_s),
+        watched=watched,
         capture=capture,
         repeats=int(found.repeats.sum()),
         median_s=found.median_s,
@@ -176,16 +184,19 @@ def publishers(
 
 
 def _estimate(interval_s: float, active: float, watched: float, capture: CaptureRate | None) -> Estimate:
+    if watched < LEAST_WATCHED:
+        return Estimate(interval_s, active, watched, math.nan, math.nan, math.nan, TOO_SHORT)
     share, least, most = (1.0, 1.0, 1.0) if capture is None else (capture.share, capture.low, capture.high)
     chance = watched * share
     low, high = bounds(active, watched * most)[0], bounds(active, watched * least)[1]
-    return Estimate(interval_s, active, watched, active / chance if chance else math.nan, low, high)
+    return Estimate(interval_s, active, watched, active / chance, low, high)
 
 
-def _sort(key: bytes, own: _Of, names: Sequence[str], sorts: Mapping[bytes, str]) -> tuple[str, str]:
-    """Return what a key is, and what tells: its contents, or that most repeats are near to one interval."""
-    if sorts.get(key):
-        return sorts[key], "contents"
+def _sort(key: bytes, own: _Of, names: Sequence[str], sorts: Mapping[bytes, tuple[str, str]]) -> tuple[str, str]:
+    """Return what a key is, and what tells: `sorts`, or that most repeats are near to one interval."""
+    known = sorts.get(key, ("", ""))
+    if known[0]:
+        return known
     for name, near in zip(names, own.near, strict=True):
         if near >= LEAST_REPEATS and 2 * near > own.repeats:
             return name, "repeats"

@@ -18,6 +18,7 @@ from analysis.given import Given
 from analysis.load import NANOS
 from analysis.load_balance import top_share
 from analysis.over_runs import rate_envelope
+from analysis.publishers import LEAST_WATCHED
 from analysis.result import Analysis
 from zone_store.run.folder import RunError, write_atomic
 
@@ -67,7 +68,9 @@ def render(sections: Sequence[Section]) -> str:
     """Return the page; the same analyses give the same text."""
     over_all = rate_envelope([section.analysis for section in sections]) if len(sections) > 1 else None
     told = {section.analysis.run.manifest.overlay: section.analysis.given.caveats for section in sections}
-    return _environment().get_template("report.html.j2").render(sections=sections, over_all=over_all, told=told)
+    named = any(section.analysis.given.names for section in sections)
+    page = _environment().get_template("report.html.j2")
+    return page.render(sections=sections, over_all=over_all, told=told, named=named)
 
 
 def _section(key: str, folder: Path, given: Given) -> Section:
@@ -103,7 +106,7 @@ def _environment() -> Environment:
         "plain": plain_name,
     }
     environment.globals |= {"top_share": top_share, "top_rows": TOP_ROWS, "least_evidence": LEAST_EVIDENCE}
-    environment.globals |= {"element": _element, "missed": _MISSED}
+    environment.globals |= {"element": _element, "missed": _MISSED, "least_watched": LEAST_WATCHED}
     return environment
 
 

@@ -222,6 +222,7 @@ def _publishers(found: Publishers) -> Columns:
             f"{name}_publishers": _floats(one.publishers for one in estimates),
             f"{name}_low": _floats(one.low for one in estimates),
             f"{name}_high": _floats(one.high for one in estimates),
+            f"{name}_withheld": [one.withheld for one in estimates],
         }
     return columns
 
@@ -260,6 +261,7 @@ def _contents(analysis: Analysis) -> Columns:
         "files": _ints(one.files for one in known),
         "searches": _ints(one.searches for one in known),
         "publishes": _ints(one.publishes for one in known),
+        "told_by": [one.told_by for one in known],
         "word": [one.word for one in known],
         "name": [one.name for one in known],
     }

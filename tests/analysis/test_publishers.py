@@ -12,7 +12,7 @@ import pytest
 
 from analysis.capture import BY_TRUTH, CaptureRate
 from analysis.load import NANOS, Run
-from analysis.publishers import Publishers, bounds, judged, publishers, watched_share
+from analysis.publishers import TOO_SHORT, Publishers, bounds, judged, publishers, watched_share
 from analysis.rates import KeyCounter, masks
 from zone_store.captures import Kind, Lookups, Maintenance
 
@@ -67,7 +67,7 @@ def estimate(
     tables: list[Lookups],
     run: Run,
     capture: CaptureRate | None = None,
-    sorts: dict[bytes, str] | None = None,
+    sorts: dict[bytes, tuple[str, str]] | None = None,
     intervals: dict[str, float] | None = None,
 ) -> Publishers:
     counter = KeyCounter(16)
@@ -116,6 +116,22 @@ def test_publishers_that_stay_are_counted_in_windows_of_any_length(hours: float)
         assert held >= 35  # 95 % of 40, and chance
     else:  # nothing is left to chance but what is late
         assert all(one.publishers == pytest.approx(60, rel=0.04) for one in found)
+
+
+@pytest.mark.parametrize(("hours", "told"), [(0.03, []), (0.49, []), (0.51, ["file"]), (2.5, ["file", "keyword"])])
+def test_a_window_far_below_the_interval_gives_no_estimate(hours: float, told: list[str]) -> None:
+    """All clients of a lab publish in its first minutes: 20 in two minutes would be 2,900 that publish a file."""
+    run = window(hours)
+    rows = [(START_NS + node * NANOS, node, KEY) for node in range(20)]
+    capture = CaptureRate(0.9, 0.85, 0.94, 200, BY_TRUTH)
+    for rate in (None, capture):
+        found = estimate([table(rows)], run, rate)
+        assert found.watched == pytest.approx({"file": hours / 5, "keyword": hours / 24})
+        for name, one in found.keys[0].estimates.items():
+            assert one.seen == 20
+            numbers = (one.publishers, one.low, one.high)
+            assert all(map(math.isfinite if name in told else math.isnan, numbers))
+            assert one.withheld == ("" if name in told else TOO_SHORT)
 
 
 def test_misses_are_corrected_and_the_interval_holds_the_truth() -> None:
@@ -186,12 +202,12 @@ def test_the_key_published_most_comes_first_and_says_what_it_is() -> None:
     run = window(12)
     often = [(START_NS + int(h * HOUR) + node * MINUTE, node, KEY) for node in range(4) for h in (0.5, 5.6, 10.7)]
     twice = [(START_NS + int(h * HOUR), 9, OTHER) for h in (1, 1.1, 7)]
-    found = estimate([table([*often, *twice])], run, sorts={OTHER: "keyword"})
+    found = estimate([table([*often, *twice])], run, sorts={OTHER: ("keyword", "word list")})
     assert [(key.key, key.publishes, key.requesters, key.repeats) for key in found.keys] == [
         (KEY, 12, 4, 8),
         (OTHER, 3, 1, 1),  # six minutes later is the same publish
     ]
-    assert [(key.sort, key.told_by) for key in found.keys] == [("file", "repeats"), ("keyword", "contents")]
+    assert [(key.sort, key.told_by) for key in found.keys] == [("file", "repeats"), ("keyword", "word list")]
     assert (found.repeats, found.near) == (9, {"file": 8, "keyword": 0})
     assert found.median_s == pytest.approx(5.1 * 3600, abs=1)
     assert found.keys[1].estimates["keyword"].publishers == pytest.approx(2.0)  # one in half an interval

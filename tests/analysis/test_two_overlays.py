@@ -12,6 +12,7 @@ import pytest
 
 from analysis.analyze import analyze
 from analysis.nodes import NodeClient, Nodes, nodes_of
+from analysis.publishers import TOO_SHORT
 from analysis.report import report
 
 from .kad_sample import FILE, GIVEN_KAD, WORD, given_of, kad_sample
@@ -103,6 +104,37 @@ def test_publishers_of_the_sample(kad_run: Path) -> None:
     assert (summary["searches"], summary["publishes"], summary["capture"]) == (2, 11, None)
     assert summary["nodes"]["tcp_firewalled"] == 2
     assert summary["publishers"]["keys"][0]["key"] == FILE.hex()
+
+
+def test_a_short_window_says_that_it_tells_no_publishers(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "20261121T150000Z_kad_a4-6", replace(kad_sample(), minutes=12))
+    text = words(Page(report([run], given=given_of)).text)
+    assert "How many nodes publish a file is not told: this window shows 4.0 % of its republish interval of 5 h" in text
+    assert "How many nodes publish a keyword is not told: this window shows 0.8 %" in text
+    assert "Publishers are the nodes" not in text
+    assert "publishing nodes, if it is" not in text
+    assert "This window is too short to tell from that how many nodes publish a key." in text
+    with (run / "analysis" / "publishers.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert (row["file_publishers"], row["file_low"], row["file_high"]) == ("", "", "")
+    assert row["file_withheld"] == row["keyword_withheld"] == TOO_SHORT
+    summary = json.loads((run / "analysis" / "analysis.json").read_text())
+    one = summary["publishers"]["keys"][0]["estimates"]["file"]
+    assert (one["publishers"], one["low"], one["high"], one["withheld"]) == (None, None, None, TOO_SHORT)
+
+
+def test_a_page_with_names_does_not_say_that_it_has_none(kad_run: Path) -> None:
+    without = words(Page(report([kad_run], given=given_of)).text)
+    assert "hold no addresses, and no names or tags of files" in without
+    named = words(Page(report([kad_run], given=lambda _: replace(GIVEN_KAD, names=True))).text)
+    assert "hold no addresses" not in named
+    assert "analysis/said.parquet , since that was asked for: personal data" in named
+    assert (kad_run / "analysis" / "said.parquet").exists()
+
+
+def test_the_figure_of_rates_names_only_what_it_shows(kad_run: Path) -> None:
+    text = words(Page(report([kad_run], given=given_of)).text)
+    assert "Users' searches and publishes captured a minute" in text
 
 
 def test_a_validated_capture_of_publishes_corrects_publishers(kad_run: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from zone_store.run.folder import RunError
 from zone_store.run.join import join, shard_folder
 from zone_store.run.merge import merge
 from zone_store.run.reader import RunReader
+from zone_store.run.store import Batch
 from zone_store.run.verify import stat, verify
 from zone_store.run.writer import RunWriter
 
@@ -110,7 +112,7 @@ def test_contents_are_stored_in_order_of_time_and_counted(new_run: NewRun, attac
 def test_more_than_a_stalled_disk_takes_is_dropped_and_counted(
     new_run: NewRun, attachment: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MAX_CONTENTS", 2)
+    monkeypatch.setattr(module, "_MAX_CONTENTS", 1)
     writer = new_run()
     writer.attachment(attachment(1))
     monkeypatch.setattr(writer, "_start", lambda: None)  # nothing goes to the disk
@@ -120,6 +122,30 @@ def test_more_than_a_stalled_disk_takes_is_dropped_and_counted(
     monkeypatch.undo()
     manifest = writer.seal(START_NS + 10, "complete")
     assert (manifest.contents, manifest.counters) == (2, {"store_contents_overflow": 3})
+
+
+def test_a_disk_that_fails_again_and_again_leaves_no_more_in_memory(
+    new_run: NewRun, attachment: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MAX_CONTENTS", 2)
+    writer = new_run()
+    writer.attachment(attachment(1))
+    tried: list[int] = []
+
+    def failing(batch: Batch) -> None:
+        tried.append(len(batch.contents))
+        raise RunError("no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer._store, "commit", failing)
+        for n in range(20):
+            with suppress(RunError):
+                writer.content(replace(KEYWORD, time_ns=START_NS + n))
+        with pytest.raises(RunError, match="no space"):
+            writer.drain()
+    assert max(tried) == 4  # twice as many as are committed at once
+    manifest = writer.seal(START_NS + 30, "disk full")
+    assert (manifest.contents, manifest.counters) == (4, {"store_contents_overflow": 16})
 
 
 def test_merged_runs_number_the_attachments_of_contents_anew(shard: Callable[..., Path], tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ _MAX_PARTS = 256
 _SMALL_ROWS = 64
 _MAX_LOSSES = 4096
 _MAX_ATTACHMENTS = 50_000
-_MAX_CONTENTS = 1 << 14  # each of a few hundred bytes, some thousand at most
+_MAX_CONTENTS = 1 << 14  # each of a few hundred bytes, some thousand at most; so many are committed, and twice held
 _DEFAULT_LIMITS = StoreLimits()
 
 
@@ -170,7 +170,8 @@ class RunWriter:
 
     def content(self, content: Content) -> None:
         """Take what was said of a content ID; dropped and counted when the disk is far behind."""
-        if len(self._batch.contents) < _MAX_CONTENTS:
+        held = len(self._batch.contents) + (len(self._in_flight[0].contents) if self._in_flight else 0)
+        if held < 2 * _MAX_CONTENTS:
             self._batch.contents.append(content)
         else:
             self._overflowed(Loss(CONTENTS_OVERFLOW, content.time_ns, content.time_ns, 1))
