@@ -91,10 +91,8 @@ def populate(settings: KadLabSettings) -> Population:
     )
     source = _words(zone, rng)
     words = tuple(next(source) for _ in range(settings.words))
-    files = tuple(
-        _file(rng.sample(words, settings.words_per_file), rng.sample(publishing, count), zone, rng)
-        for count in settings.publishers
-    )
+    names = _names(words, settings.words_per_file, rng)
+    files = tuple(_file(next(names), rng.sample(publishing, count), zone, rng) for count in settings.publishers)
     return Population(nodes=nodes, files=files, words=words)
 
 
@@ -130,6 +128,16 @@ def _words(zone: Zone, rng: random.Random) -> Iterator[str]:
         if word not in seen and zone.contains(keyword_id(word)):
             seen.add(word)
             yield word
+
+
+def _names(words: tuple[str, ...], count: int, rng: random.Random) -> Iterator[list[str]]:
+    """Yield the words of names, each name once: in a node's folder a second file of a name would replace the first."""
+    seen = set()
+    while True:
+        name = rng.sample(words, count)
+        if tuple(name) not in seen:
+            seen.add(tuple(name))
+            yield name
 
 
 def _file(words: list[str], publishers: list[int], zone: Zone, rng: random.Random) -> SharedFile:

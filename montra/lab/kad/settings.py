@@ -57,6 +57,8 @@ class KadLabSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         _require(all(1 <= n <= most for n in self.publishers), f"publishers must lie in 1..{most}")
         _require(1 <= self.words_per_file <= 3, "words_per_file must lie in 1..3")
         _require(self.words >= self.words_per_file, "words must be at least words_per_file")
+        names = math.perm(self.words, self.words_per_file)
+        _require(len(self.publishers) <= names, f"{self.words} words make {names} names, too few for the files")
 
     @property
     def in_zone(self) -> int:

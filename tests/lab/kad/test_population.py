@@ -28,6 +28,11 @@ def test_a_file_is_its_content_and_its_name_holds_its_keywords() -> None:
     assert file.link == f"ed2k://|file|{file.words[0]}%20{file.words[1]}.bin|{len(file.content)}|{file.hash.upper()}|/"
 
 
+def test_no_two_files_have_one_name() -> None:
+    files = populate(KadLabSettings(out=Path("out"), nodes=4, words=4, publishers=(1,) * 12)).files
+    assert len({file.name for file in files}) == 12
+
+
 def test_files_have_as_many_publishers_as_asked_for() -> None:
     files = populate(SETTINGS).files
     assert [len(set(file.publishers)) for file in files] == [20, 5, 1]
