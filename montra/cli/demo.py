@@ -207,6 +207,8 @@ def _kad(folder: Path, nodes: int, lookups: int, seed: int) -> _Play:
             window = watch_kad(settings, workload, folder, overrides, step)
         kad = load_kad_truth(window.lab)
         purposes = judge_by_purpose(kad)
+        if kad.unreadable or kad.unread:
+            step(f"the truth has gaps: {kad.unreadable} packets not readable, {kad.unread} found no room in a socket")
         step(f"{len(kad.truth.lookups)} lookups on the wire; of {purposes} what followed tells what they were for")
         return _Played(window.run, kad.truth, window.went_ns, releases())
 

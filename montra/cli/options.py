@@ -83,6 +83,28 @@ class NumbersType(click.ParamType[tuple[int, ...]]):
         return tuple(dict.fromkeys(numbers))
 
 
+def results_options(name: str, seed: str, *, new: bool = False) -> Callable[[F], F]:
+    """Return what adds --seed (`seed`: of what) and --out, a folder for results that is montra-NAME if none is named.
+
+    new: the folder must not be there (see `refuse_old`).
+    """
+
+    def add(function: F) -> F:
+        folder = click.Path(file_okay=False, path_type=Path)
+        said = "New folder for results." if new else "Folder for results."
+        out = click.option("-o", "--out", default=f"montra-{name}", show_default=True, type=folder, help=said)
+        result: F = click.option("--seed", default=1, show_default=True, help=f"Seed of {seed}.")(out(function))
+        return result
+
+    return add
+
+
+def refuse_old(out: Path) -> None:
+    """Raise ClickException for a folder that is there."""
+    if out.exists():
+        raise click.ClickException(f"{out} is there already; choose a new folder")
+
+
 _FLAGS: tuple[tuple[str, str, type | WorkersType, str], ...] = (
     ("--zone", "zone", str, "Zone to monitor: a4/6, 0xa4/8 or bits such as 101001."),
     ("--duration", "duration", str, "Length of the window: 6h, 10m, 90s."),

@@ -11,8 +11,7 @@ import random
 import numpy as np
 
 from montra.simulator import wording
-from montra.simulator.calendar import Calendar
-from montra.simulator.drive import Arrival
+from montra.simulator.calendar import Calendar, Sent
 from montra.simulator.keepers import Keepers
 from montra.simulator.latency import Wire
 from montra.simulator.lookups import LookupRecord
@@ -64,7 +63,6 @@ class SimNetwork(Calendar):
         self._ups, self._downs = nodes.up_ns.tolist(), nodes.down_ns.tolist()
         self._reachable: list[bool] = nodes.reachable.tolist()
         self._families = [Family(number) for number in nodes.client.tolist()]
-        self._sent: list[tuple[int, tuple[int, int], int, int, bytes]] = []
         self._keepers = Keepers(nodes, self._tables, self._rng, self.later, self._tell)
         self._users = Users(settings, nodes, self._tables, self._ends_ns, self._wire, self, self._rng, draws)
         Noise(settings, nodes, self._tables, self._keepers, self._rng, self.later, self._tell)
@@ -74,20 +72,6 @@ class SimNetwork(Calendar):
     def lookups(self) -> list[LookupRecord]:
         """Return every lookup begun so far."""
         return self._users.log
-
-    def send(self, now_ns: int, source: tuple[int, int], ip: int, port: int, payload: bytes) -> None:
-        """Put a datagram of the instrument on the wire; `source` is its own (ip, port)."""
-        self._sent.append((now_ns, source, ip, port, payload))
-
-    def next_ns(self) -> int:
-        """Return when anything happens next, 2**63 - 1 for never."""
-        self._read()
-        return self.first_ns()
-
-    def advance(self, until_ns: int) -> list[Arrival]:
-        """Let time pass up to and including `until_ns`; return what arrives at the instrument, in order of time."""
-        self._read()
-        return self.pass_until(until_ns)
 
     def monitor(self, row: int) -> tuple[int, int, int]:
         """Return (ID, ip, port) of the monitor that a node hands out."""
@@ -111,11 +95,8 @@ class SimNetwork(Calendar):
     def _is_up(self, row: int, now_ns: int) -> bool:
         return self._ups[row] <= now_ns and (not self._downs[row] or now_ns < self._downs[row])
 
-    def _read(self) -> None:
+    def take(self, sent: list[Sent]) -> None:
         """Take what the instrument has sent: queries are answered together, from the tables as they are now."""
-        if not self._sent:
-            return
-        sent, self._sent = self._sent, []
         queries: list[_Query] = []
         n, ours_ns, lost = len(self.nodes), self._wire.ours_ns, self._wire.lost
         for now_ns, source, ip, port, payload in sent:

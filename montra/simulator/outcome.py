@@ -43,7 +43,8 @@ _LEGEND = (
     "Shares with their 95 % Wilson intervals. *Within reach*: without requesters that ask no contact whose ID does not "
     f"fit its IP ({OUT_OF_REACH}). Destinations are of the captured lookups: as attribution infers them, and "
     "*observed*, the nearest monitor that got a copy, as in the paper. *Told apart*: captured searches and publishes "
-    "that are taken for what they are. *Sent*: packets a second."
+    "that are taken for what they are; simulated clients all keep to the counts by which they are told. "
+    "*Sent*: packets a second."
 )
 
 _COLUMNS = (

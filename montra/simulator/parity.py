@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from montra.datagrams import ip_text
 from montra.lab.settings import LabSettings, WorkloadSettings
@@ -20,6 +20,7 @@ from montra.simulator.truth import truth_of
 from montra.validation.clustered import Clustered
 from montra.validation.compare import compare
 from montra.validation.comparison import Comparison, Copies
+from montra.validation.student import quantile
 from montra.validation.truth import load_truth
 from montra.validation.wilson import Z95
 from montra.window import shipped
@@ -31,8 +32,6 @@ from zone_store.keyspace.zone import Zone
 NODES = 200
 #: Simulated networks for each plan.
 NETWORKS = 5
-#: Two-sided 95 % quantiles of Student's t by the number of values.
-_T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 #: What is compared; all but these are shares.
 FIGURES = ("capture", "destination", "inferred", "copies")
 _MOST = {"copies": math.inf}
@@ -40,6 +39,18 @@ _MOST = {"copies": math.inf}
 _LOOPBACK_DELAY_S = 0.0005
 _ATTACH_S = 45.0
 _DRAIN_S = 20.0
+
+
+class Named(Protocol):
+    """Any plan."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
+        ...
+
+
+P = TypeVar("P", bound=Named)
 
 Watch = Callable[[LabSettings, Path, Mapping[str, Any], Say], tuple[Path, int]]
 """Runs a window around a lab's workload in a folder, with overrides of configs/lab.toml: the sealed run, and when the
@@ -113,22 +124,20 @@ def side_by_side(
     folder: Path, watch: Watch, *, seed: int, say: Say, nodes: int = NODES, plans: Sequence[Plan] = PLANS
 ) -> list[Pair]:
     """Run each plan on `nodes` libtorrent nodes, simulated and real; raises what `watch` and the simulation raise."""
-    pairs = []
-    for number, plan in enumerate(plans):
-        place = folder / str(number)
-        simulated = partial(simulate, place / "simulated", plan, nodes=nodes, seed=seed)
-        real = partial(_real, place / "real", plan, watch, nodes=nodes, seed=seed, say=say)
-        pairs.append(pair(plan.name, simulated, real, say))
-    return pairs
+    simulated = partial(simulate, nodes=nodes, seed=seed)
+    real = partial(_real, watch=watch, nodes=nodes, seed=seed, say=say)
+    return [pair(folder / str(number), plan, simulated, real, say) for number, plan in enumerate(plans)]
 
 
-def pair(name: str, simulate: Callable[[], Measured], measure: Callable[[], Measured], say: Say) -> Pair:
-    """Return a plan's two sides; raises what making them raises."""
-    simulated = simulate()
-    say(f"{name}, simulated: {simulated.destination.value:.1%} right of {simulated.lookups}")
-    real = measure()
-    say(f"{name}, real: {real.destination.value:.1%} right of {real.lookups}")
-    return Pair(name, simulated, real, apart(simulated, real))
+def pair(
+    folder: Path, plan: P, simulate: Callable[[Path, P], Measured], measure: Callable[[Path, P], Measured], say: Say
+) -> Pair:
+    """Return a plan's two sides, each made in a folder of its own; raises what making them raises."""
+    simulated = simulate(folder / "simulated", plan)
+    say(f"{plan.name}, simulated: {simulated.destination.value:.1%} right of {simulated.lookups}")
+    real = measure(folder / "real", plan)
+    say(f"{plan.name}, real: {real.destination.value:.1%} right of {real.lookups}")
+    return Pair(plan.name, simulated, real, apart(simulated, real))
 
 
 def table(pairs: Sequence[Pair]) -> str:
@@ -159,7 +168,7 @@ def simulate(folder: Path, plan: Plan, *, nodes: int, seed: int, networks: int =
 
 
 def expected(found: Sequence[Measured]) -> Measured:
-    """Return what one more network like these would show, 2 to 5 of them."""
+    """Return what one more network like these would show, two of them at least."""
     return Measured(
         lookups=sum(one.lookups for one in found),
         **{name: _next_of([getattr(one, name).value for one in found], _MOST.get(name, 1.0)) for name in FIGURES},
@@ -168,7 +177,7 @@ def expected(found: Sequence[Measured]) -> Measured:
 
 def _next_of(values: Sequence[float], most: float) -> Interval:
     """Return the mean of values from 0 to `most` and the 95 % prediction interval of the next, by Student's t."""
-    half = _T95[len(values)] * statistics.stdev(values) * math.sqrt(1 + 1 / len(values))
+    half = quantile(len(values)) * statistics.stdev(values) * math.sqrt(1 + 1 / len(values))
     mean = statistics.fmean(values)
     return Interval(mean, max(0.0, mean - half), min(most, mean + half))
 
@@ -221,7 +230,7 @@ def _simulate(folder: Path, plan: Plan, *, nodes: int, seed: int) -> Measured:
     return measured(compare(run.folder, truth, since_ns=begin_ns + int(_ATTACH_S * 1e9)))
 
 
-def _real(folder: Path, plan: Plan, watch: Watch, *, nodes: int, seed: int, say: Say) -> Measured:
+def _real(folder: Path, plan: Plan, *, watch: Watch, nodes: int, seed: int, say: Say) -> Measured:
     settings = _lab(folder, nodes, seed)
     run, went_ns = watch(settings, folder, plan.overrides("127.100"), say)
     attribute_run(run, workers=1)

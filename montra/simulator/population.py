@@ -14,6 +14,8 @@ from zone_store.keyspace.zone import Zone
 
 #: First octets that no client or crawler takes for private, reserved or dark (libtorrent, `dht_ignore_dark_internet`).
 _OCTETS = np.array([*range(40, 48), *range(60, 100), *range(110, 127), *range(128, 169), *range(173, 191)], np.uint32)
+#: Strangers drawn at once.
+_BLOCK = 1024
 
 
 @dataclass(slots=True)
@@ -96,3 +98,20 @@ def draw_clients(mix: Mapping[int, float], n: int, rng: np.random.Generator) -> 
     """Draw families by their shares, uint8[n]."""
     shares = np.array([mix.get(family, 0.0) for family in range(max(mix) + 1)])
     return rng.choice(len(shares), n, p=shares / shares.sum()).astype(np.uint8)
+
+
+class Strangers:
+    """Requesters outside the zone, each at an address of its own."""
+
+    def __init__(self, clients: Mapping[int, float], rng: np.random.Generator) -> None:
+        self._clients = clients
+        self._rng = rng
+        self._drawn: list[tuple[int, int, int]] = []
+
+    def draw(self) -> tuple[int, int, int]:
+        """Return the (ip, port, family) of another one."""
+        if not self._drawn:
+            ips, ports = endpoints(_BLOCK, self._rng)
+            clients = draw_clients(self._clients, _BLOCK, self._rng)
+            self._drawn = list(zip(ips.tolist(), ports.tolist(), clients.tolist(), strict=True))
+        return self._drawn.pop()

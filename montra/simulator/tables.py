@@ -239,18 +239,7 @@ class Tables:
         self.listed[rows] = self.waiting[rows] = False
 
     def _nearest_known(self, heads: NDArray[np.uint64], but: NDArray[np.uint64], count: int) -> Rows:
-        """Return the rows of the nearest to `heads` who answer, int64[m, count], -1 pads; those at `but` left out."""
-        if not len(self.known):
-            return np.full((len(heads), count), -1, np.int64)
-        # who shares more bits is nearer, and a neighbour in order of the IDs
-        index = np.searchsorted(self._known_heads, heads)[:, None] + np.arange(-2 * count, 2 * count)
-        valid = (index >= 0) & (index < len(self.known))
-        found = np.where(valid, index, 0)
-        near = self._known_heads[found]
-        distance = np.where(valid & (near != but[:, None]), near ^ heads[:, None], _LAST)
-        order = np.argpartition(distance, count, axis=1)[:, :count]
-        picked = self.known[np.take_along_axis(found, order, axis=1)]
-        return np.where(np.take_along_axis(distance, order, axis=1) == _LAST, -1, picked)
+        return nearest_of(self.known, self._known_heads, heads, but, count)
 
     def _merge_last(self, rows: Rows) -> None:
         """Place libtorrent's last bucket: the first that holds all that is deeper.
@@ -296,6 +285,26 @@ class Tables:
             room[shared] &= self._has_room(rows[shared])
         where = places[np.arange(len(rows)), np.argmax(free, axis=1)]
         self.slots[rows[room], where[room]] = contacts[room]
+
+
+def nearest_of(
+    rows: Rows, sorted_heads: NDArray[np.uint64], heads: NDArray[np.uint64], but: NDArray[np.uint64], count: int
+) -> Rows:
+    """Return those of `rows`, with `sorted_heads` beside them, that are nearest to each of `heads`.
+
+    int64[m, count], -1 where there are fewer; those whose head is the one in `but` are left out.
+    """
+    if not len(rows):
+        return np.full((len(heads), count), -1, np.int64)
+    # who shares more bits is nearer, and a neighbour in order of the IDs
+    index = np.searchsorted(sorted_heads, heads)[:, None] + np.arange(-2 * count, 2 * count)
+    valid = (index >= 0) & (index < len(rows))
+    found = np.where(valid, index, 0)
+    near = sorted_heads[found]
+    distance = np.where(valid & (near != but[:, None]), near ^ heads[:, None], _LAST)
+    order = np.argpartition(distance, count, axis=1)[:, :count]
+    picked = rows[np.take_along_axis(found, order, axis=1)]
+    return np.where(np.take_along_axis(distance, order, axis=1) == _LAST, -1, picked)
 
 
 def _part(sorted_heads: NDArray[np.uint64], heads: NDArray[np.uint64], bits: int, *, deeper: bool) -> tuple[Rows, Rows]:

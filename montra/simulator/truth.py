@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from montra.lab.events import FIND_NODE
 from montra.simulator.lookups import LookupRecord
 from montra.simulator.population import Nodes
@@ -26,6 +28,32 @@ def truth_of(nodes: Nodes, lookups: list[LookupRecord], *, zone: str, begin_ns: 
     something: nobody could attach to them.
     """
     reached = {row for lookup in lookups for row in lookup.received}
+    first = len(nodes)
+    return network_truth(
+        nodes,
+        lambda row, reachable: reachable or row in reached,
+        family_name,
+        [_lookup(record, first + number, begin_ns) for number, record in enumerate(lookups)],
+        zone=zone,
+        begin_ns=begin_ns,
+        end_ns=end_ns,
+    )
+
+
+def network_truth(
+    nodes: Nodes,
+    counts: Callable[[int, bool], bool],
+    name_of: Callable[[int], str],
+    lookups: list[TruthLookup],
+    *,
+    zone: str,
+    begin_ns: int,
+    end_ns: int,
+) -> Truth:
+    """Return the truth about a window on a simulated network of any overlay.
+
+    counts: whether a node is one, by its row and whether it answers whoever asks; name_of: a family's name.
+    """
     columns = zip(
         nodes.node_id,
         nodes.ip.tolist(),
@@ -36,16 +64,14 @@ def truth_of(nodes: Nodes, lookups: list[LookupRecord], *, zone: str, begin_ns: 
         nodes.reachable.tolist(),
         strict=True,
     )
-    truth_nodes = {
-        row: TruthNode(row, node_id.tobytes(), ip, port, up_ns, down_ns, family_name(client))
-        for row, (node_id, ip, port, up_ns, down_ns, client, reachable) in enumerate(columns)
-        if reachable or row in reached
-    }
-    first = len(nodes.ip)
     return Truth(
         zone=zone,
-        nodes=truth_nodes,
-        lookups=[_lookup(record, first + number, begin_ns) for number, record in enumerate(lookups)],
+        nodes={
+            row: TruthNode(row, node_id.tobytes(), ip, port, up_ns, down_ns, name_of(client))
+            for row, (node_id, ip, port, up_ns, down_ns, client, reachable) in enumerate(columns)
+            if counts(row, reachable)
+        },
+        lookups=lookups,
         converged_ns=begin_ns,
         end_ns=end_ns,
         name="simulated network",

@@ -7,8 +7,8 @@ elsewhere.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from montra.simulator.changes import Changes, Due
 from montra.simulator.population import Nodes
 from montra.simulator.rules import QUARANTINE_S, RULES, Entry
 from montra.simulator.settings import Family, SimSettings
@@ -38,12 +38,8 @@ class Upkeep:
         self._loss = settings.loss
         self._steps = 0
         self._phase = rng.integers(0, round(MEET_AGAIN_S / STEP_S), len(nodes))
-        self._due: dict[int, list[tuple[Rows, Rows]]] = {}  # step -> (nodes, contacts) that become known then
-        self._ups = np.argsort(nodes.up_ns, kind="stable")
-        self._up_times = nodes.up_ns[self._ups]
-        downs = np.flatnonzero(nodes.down_ns)
-        self._downs = downs[np.argsort(nodes.down_ns[downs], kind="stable")]
-        self._down_times = nodes.down_ns[self._downs]
+        self._due = Due(STEP_S)
+        self._changes = Changes(nodes)
         waits = np.array([_ENTRY_S.get(RULES[family].entry, RULES[family].ping_s) for family in Family])
         self._wait_s = waits[nodes.client]  # [n, 2]
         tables.survey(self._begin_ns)
@@ -67,15 +63,15 @@ class Upkeep:
         self._steps += 1
         tables = self._tables
         tables.survey(now_ns)
-        gone = _between(self._downs, self._down_times, from_ns, now_ns)
+        gone = self._changes.gone(from_ns, now_ns)
         tables.clear(gone)
-        born = _between(self._ups, self._up_times, from_ns, now_ns)
+        born = self._changes.born(from_ns, now_ns)
         born = born[self._nodes.alive(now_ns)[born]]
         tables.settle(born)
         self._announce(born)
         turn = self._steps % round(MEET_AGAIN_S / STEP_S)
         self._meet(np.flatnonzero((self._phase == turn) & self._nodes.alive(now_ns)))
-        for rows, contacts in self._due.pop(self._steps, ()):
+        for rows, contacts in self._due.at(self._steps):
             tables.add(rows, contacts)
         live = np.flatnonzero(self._nodes.alive(now_ns))
         tables.sweep(live[live % SWEEP_STEPS == self._steps % SWEEP_STEPS], STEP_S * SWEEP_STEPS)
@@ -90,10 +86,7 @@ class Upkeep:
         """Nodes take in those who have asked them, after the time their rules say."""
         low, high = self._wait_s[rows].T
         wait_s = low + self._rng.random(len(rows)) * (high - low)
-        step = self._steps + np.ceil(wait_s / STEP_S).astype(np.int64)
-        for number in np.unique(step).tolist():
-            these = step == number
-            self._due.setdefault(number, []).append((rows[these], contacts[these]))
+        self._due.enter(self._steps, wait_s, rows, contacts)
 
     def _meet(self, rows: Rows) -> None:
         """Nodes that ask their neighbours are known to these again, and know them."""
@@ -106,9 +99,3 @@ class Upkeep:
         heard = (near >= 0) & (self._rng.random(near.shape) < (1 - self._loss) ** 2)
         at, place = np.nonzero(heard)
         return near[at, place], rows[at]
-
-
-def _between(rows: Rows, times: NDArray[np.int64], from_ns: int, until_ns: int) -> Rows:
-    """Return the rows whose time, sorted beside them, lies in (from_ns, until_ns]."""
-    first, last = np.searchsorted(times, [from_ns, until_ns], side="right")
-    return rows[first:last]

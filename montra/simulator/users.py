@@ -9,9 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from montra.simulator import wording
+from montra.simulator.crowd import Crowd
 from montra.simulator.latency import Wire
 from montra.simulator.lookups import Contact, JechSearch, LookupRecord, Search, State
-from montra.simulator.population import Nodes, draw_clients, endpoints
+from montra.simulator.population import Nodes
 from montra.simulator.rules import RULES
 from montra.simulator.settings import Family, SimSettings
 from montra.simulator.tables import Tables
@@ -22,8 +23,6 @@ _ENTRY_CONTACTS = 8
 _JECH_STEP_S = 10.0
 #: How long an answer may come after the end of a lookup.
 _LINGER_NS = 60 * 10**9
-#: Requesters' addresses drawn at once.
-_BLOCK = 1024
 
 
 class Outlet(Protocol):
@@ -62,7 +61,7 @@ class Lookup:
         self.asks_peers = not self.rules.by_find_node
 
 
-class Users:
+class Users(Crowd):
     """All users. log: every lookup, in order of their beginnings."""
 
     def __init__(
@@ -76,29 +75,17 @@ class Users:
         rng: random.Random,
         draws: np.random.Generator,
     ) -> None:
+        super().__init__(settings, nodes, ends_ns, wire, rng, draws)
         self.log: list[LookupRecord] = []
         self.searching: dict[tuple[int, int], list[Lookup]] = {}
         self._settings = settings
         self._nodes = nodes
         self._tables = tables
-        self._ends_ns = ends_ns
-        self._wire = wire
         self._outlet = outlet
-        self._rng = rng
-        self._draws = draws
-        self._n = len(nodes)
-        self._inside = settings.zone.share if settings.inside is None else settings.inside
-        self._ups, self._downs = nodes.up_ns.tolist(), nodes.down_ns.tolist()
-        self._reachable = nodes.reachable.tolist()
-        self._ips, self._ports = nodes.ip.tolist(), nodes.port.tolist()
-        self._ids = [int.from_bytes(node_id) for node_id in nodes.node_id]
         self._number = 0
-        self._strangers: list[tuple[int, int, int]] = []  # (ip, port, family)
-        until_s = settings.lookups_until_s or settings.duration_s
-        self._until_ns = settings.start_ns + round(until_s * 1e9)
-        self._gap_s = (until_s - settings.lookups_from_s) / settings.lookups if settings.lookups else 0.0
+        self._gap_s = self._lasts_s / settings.lookups if settings.lookups else 0.0
         if self._gap_s > 0:
-            self._next(settings.start_ns + round(settings.lookups_from_s * 1e9))
+            self._next(self._from_ns)
 
     def heard(self, now_ns: int, ip: int, port: int, source: tuple[int, int], payload: bytes) -> bool:
         """Take a reply of the instrument to a user at this address; False if nobody there waits for it."""
@@ -133,11 +120,9 @@ class Users:
             ip, port, family = self._ips[row], self._ports[row], Family(int(self._nodes.client[row]))
             own_id, end_ns = self._nodes.node_id[row].tobytes(), self._ends_ns[row]
         else:
-            ip, port, number = self._stranger()
+            ip, port, number = self._strangers.draw()
             family, end_ns = Family(number), self._wire.end_ns()
-            own_id = rng.randbytes(20)
-            while zone.contains(own_id):
-                own_id = rng.randbytes(20)
+            own_id = self._outside_id()
         key = zone.random_id(rng)
         announce = rng.random() < self._settings.announces
         record = LookupRecord(now_ns, own_id, ip, port, int(family), key, announce, row if inside else -1)
@@ -159,13 +144,6 @@ class Users:
             self._jech_step(now_ns, lookup)
         else:
             self._proceed(now_ns, lookup)
-
-    def _stranger(self) -> tuple[int, int, int]:
-        if not self._strangers:
-            ips, ports = endpoints(_BLOCK, self._draws)
-            clients = draw_clients(self._settings.clients, _BLOCK, self._draws)
-            self._strangers = list(zip(ips.tolist(), ports.tolist(), clients.tolist(), strict=True))
-        return self._strangers.pop()
 
     def _entry(self, row: int) -> list[Contact]:
         """Return whom a requester outside hears of when it reaches the zone: contacts that some node has of all over
@@ -236,15 +214,12 @@ class Users:
             self._outlet.deliver(now_ns + lookup.end_ns + wire.ours_ns, own, source, payload)
             return 0
         way_ns = lookup.end_ns + self._ends_ns[contact.row]
-        reached = self._reaches(contact.row, now_ns + way_ns)
+        reached = self._reachable[contact.row] and self._is_up(contact.row, now_ns + way_ns)
         if reached and not wire.lost():
             record.received.setdefault(contact.row, now_ns + way_ns)
             if not wire.lost():
                 return now_ns + 2 * way_ns
         return 0
-
-    def _reaches(self, row: int, at_ns: int) -> bool:
-        return self._reachable[row] and self._ups[row] <= at_ns and (not self._downs[row] or at_ns < self._downs[row])
 
     def _named(self, now_ns: int, lookup: Lookup, contact: Contact, row: int) -> None:
         """A simulated node's answer has arrived."""

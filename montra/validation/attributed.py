@@ -52,6 +52,10 @@ class Found(NamedTuple):
         """Whether it was taken for another kind of lookup than this command makes."""
         return KIND_OF.get(command.method, self.kind) != self.kind
 
+    def agrees_with(self, command: TruthLookup) -> bool:
+        """Whether it was taken for what this command is for; a lookup for a buddy never is."""
+        return KIND_OF.get(command.method) == self.kind
+
 
 @dataclass(frozen=True, slots=True)
 class Attributed:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from montra.validation.alive import closest_live
-from montra.validation.attributed import KIND_OF
 from montra.validation.census import completeness
 from montra.validation.clustered import Clustered, clustered
 from montra.validation.comparison import Comparison, Copies
@@ -52,7 +51,7 @@ def comparison_of(run: str, name: str, truth: Truth, judged: Judged) -> Comparis
     misfiled = sum(row.maintenance for row in rows)
     searches = [verdict for verdict in verdicts if not verdict.lookup.announce]
     found_searches = sum(verdict.found is not None for verdict in searches)
-    telling = [verdict for verdict in captured if verdict.lookup.method in KIND_OF]
+    telling = [verdict for verdict in captured if verdict.lookup.told]
     nearest = closest_live(truth)
     beside = by_target(judged.attachments)
     inside = [node for node in truth.nodes.values() if judged.zone.contains(node.node_id)]
@@ -73,9 +72,7 @@ def comparison_of(run: str, name: str, truth: Truth, judged: Judged) -> Comparis
         counted=wilson(len(captured) - misfiled, len(verdicts)),
         capture_lookups=wilson(found_searches, len(searches)),
         capture_announces=wilson(len(captured) - found_searches, len(verdicts) - len(searches)),
-        told_apart=wilson(
-            sum(not one.found.row.differs_from(one.lookup) for one in telling if one.found), len(telling)
-        ),
+        told_apart=wilson(sum(one.found.row.agrees_with(one.lookup) for one in telling if one.found), len(telling)),
         destination=wilson(sum(verdict.observed is None for verdict in captured), len(captured)),
         destination_by_key=_by_key(captured, lambda verdict: verdict.observed is None),
         inferred=wilson(sum(verdict.inferred is None for verdict in captured), len(captured)),

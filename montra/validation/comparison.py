@@ -88,16 +88,17 @@ class Comparison:
     ended: why the workload ended; lookups: commands in the truth; skipped: commands that could not be given;
     excluded: those left out, by reason; keys, destinations: distinct ones of those judged; capture: lookups with an
     attributed lookup of the same requester and key, each of which is one command's alone; counted: captured and not
-    marked as maintenance, so that analysis counts it; capture_lookups, capture_announces: captured, for each kind of
-    command; told_apart: of the captured that are for a search or for a publish (no trials where lookups do not tell),
-    those taken for what they are; destination, inferred: of the captured, those whose observed, or inferred,
-    destination is the node that really was nearest to the key among all that received the query; *_by_key: the same
-    share with an interval that does not take lookups of one key for independent; unexplained: of the lookups that
-    analysis would count in the window, those that no command explains; split: captured lookups of which another part
-    came out as a lookup of its own; misfiled: captured lookups that attribution marked as maintenance; causes: every
-    miss under one cause; groups: results by client and label; reached_closest: lookups whose true destination was the
-    nearest of all live nodes (the network's own quality, not montra's); coverage: share of the zone's node time during
-    which the node was seen handing its monitor out.
+    marked as maintenance, so that analysis counts it; capture_lookups, capture_announces: captured, for each kind
+    of command; told_apart: of the captured of which the truth tells, by more than the count that montra reads,
+    whether they are for a search or for a publish (no trials where lookups do not tell), those taken for what they
+    are; destination, inferred: of the captured, those whose observed, or inferred, destination is the node that
+    really was nearest to the key among all that received the query; *_by_key: the same share with an interval that
+    does not take lookups of one key for independent; unexplained: of the lookups that analysis would count in the
+    window, those that no command explains; split: captured lookups of which another part came out as a lookup of
+    its own; misfiled: captured lookups that attribution marked as maintenance; causes: every miss under one cause;
+    groups: results by client and label; reached_closest: lookups whose true destination was the nearest of all live
+    nodes (the network's own quality, not montra's); coverage: share of the zone's node time during which the node
+    was seen handing its monitor out.
     """
 
     run: str

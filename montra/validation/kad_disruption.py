@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from montra.validation.kad_truth import KadLookup, KadTruth
+from montra.lab.kad.record import KadRecord
+from montra.validation.kad_truth import LIFETIME_S, KadLookup, KadTruth
 from montra.validation.student import Mean, mean_of
 from montra.validation.truth import PUBLISH, SEARCH, TruthNode
 from zone_store.contents import What
@@ -57,9 +58,13 @@ class Measures:
 
 
 def measure(truth: KadTruth) -> Measures:
-    """Measure one network: all stores and searches that began with the workload or later."""
-    rate = truth.record.settings.rate
-    begun = [one for one in truth.lookups if one.lookup.t_ns >= truth.record.went_ns]
+    """Measure one network: all stores and searches of the workload that had time to end.
+
+    Those cut off by its end would look short and poor, and the slower stores are, the more of them.
+    """
+    record = truth.record
+    rate = record.settings.rate
+    begun = [one for one in truth.lookups if one.lookup.t_ns >= record.went_ns and _had_time(one, record)]
     stores = [one for one in begun if one.lookup.method == PUBLISH and What.BUDDY not in one.what]
     searches = [one for one in begun if one.lookup.method == SEARCH]
     kept = [one for one in stores if one.what & _PUBLISHED and one.lookup.stored]
@@ -76,7 +81,7 @@ def measure(truth: KadTruth) -> Measures:
         nearest=_mean([len(one.lookup.stored & _nearest(nodes, one)) for one in kept]),
         acknowledged=_mean([len(one.acknowledged) for one in kept]),
         store_asked=_mean([len(one.lookup.received) for one in kept]),
-        to_monitors=_share(len(_at_monitors(truth)), len(stores)),
+        to_monitors=_share(len(_at_monitors(truth, stores)), len(stores)),
         failed=_share(len(stores) - len(kept), len(stores)),
         searches=len(searches),
         searched_at=_mean([len(one.told) for one in searches]),
@@ -154,13 +159,22 @@ def _nearest(nodes: Sequence[TruthNode], one: KadLookup) -> set[int]:
     return {node.index for node in others[:CLOSEST]}
 
 
-def _at_monitors(truth: KadTruth) -> set[tuple[int, bytes, int]]:
-    """Return who published a key at an address that is no real node's, since the workload began."""
+def _had_time(one: KadLookup, record: KadRecord) -> bool:
+    lasts_s = LIFETIME_S[PUBLISH if one.lookup.announce else SEARCH] / record.settings.rate
+    return one.lookup.t_ns + lasts_s * 1e9 <= record.end_ns
+
+
+def _at_monitors(truth: KadTruth, stores: Sequence[KadLookup]) -> set[tuple[int, bytes, int]]:
+    """Return who published a key of these stores at an address that is no real node's, since the workload began."""
     real = {node.ip for node in truth.truth.nodes.values()}
+    published = {(one.lookup.requester.index, one.lookup.key) for one in stores}
     return {
         (said.requester, said.key, said.ip)
         for said in truth.said
-        if said.t_ns >= truth.record.went_ns and said.ip not in real and said.what in _PUBLISHED
+        if said.t_ns >= truth.record.went_ns
+        and said.ip not in real
+        and said.what in _PUBLISHED
+        and (said.requester, said.key) in published
     }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from montra.validation.kad_truth import KadTruth
-from montra.validation.truth import PUBLISH, SEARCH
+from montra.validation.kad_truth import LIFETIME_S, KadTruth
+from montra.validation.truth import BUDDY, PUBLISH, SEARCH
 from zone_store.contents import What
 
 _PURPOSE = {
@@ -15,22 +15,19 @@ _PURPOSE = {
     What.KEYWORD: PUBLISH,
     What.SOURCE: PUBLISH,
     What.NOTES: PUBLISH,
+    What.BUDDY: BUDDY,
 }
-
-
-#: Seconds of the daemons' clock in which all packets of a lookup are sent (`SearchDefs.h`: a store ends after 140 s).
-_LIFETIME_S = 160.0
 
 
 def judge_by_purpose(kad: KadTruth) -> int:
     """Set the method of each lookup to what the packets that followed it were; return how many lookups they told of.
 
-    The count byte of a REQ, by which montra tells a search from a publish, says nothing here. Only where a requester
-    searched and published one key at once, so that its packets do not tell which lookup they followed, and where none
-    followed, the count byte's word stands.
+    Only these are `told`, and judged: the count byte of a REQ, by which montra tells a search from a publish, would be
+    right by itself. It stands, not told, where a requester searched and published one key at once, so that its packets
+    do not tell which lookup they followed, and where none followed.
     """
     lookups = kad.truth.lookups
-    lifetime_ns = round(_LIFETIME_S / kad.record.settings.rate * 1e9)
+    lifetime_ns = round(LIFETIME_S[PUBLISH] / kad.record.settings.rate * 1e9)
     of_key: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
     for number, lookup in enumerate(lookups):
         of_key[lookup.requester.index, lookup.key].append(number)
@@ -42,5 +39,5 @@ def judge_by_purpose(kad: KadTruth) -> int:
             purposes[begun[-1]].add(_PURPOSE[said.what])
     told = {number: next(iter(found)) for number, found in purposes.items() if len(found) == 1}
     for number, purpose in told.items():
-        lookups[number].method = purpose
+        lookups[number].method, lookups[number].told = purpose, True
     return len(told)

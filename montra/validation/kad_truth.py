@@ -16,7 +16,7 @@ from zone_store.contents import What
 
 #: Seconds of the daemons' clock in which all packets of a lookup are sent and answered (`SearchDefs.h`: a search
 #: ends after 45 s, a store after 140 s).
-_LIFETIME_S = {SEARCH: 60.0, PUBLISH: 160.0}
+LIFETIME_S = {SEARCH: 60.0, PUBLISH: 160.0}
 #: What the number of contacts that a REQ asks for tells (`Search.cpp:GetRequestContactCount`).
 _METHODS = {2: SEARCH, 4: PUBLISH}
 _SEARCHED = (What.SEARCH_KEYWORD, What.SEARCH_SOURCE, What.SEARCH_NOTES)
@@ -133,12 +133,12 @@ class _Reader:
             reason=FINISHED,
             skipped=sum(bool(order.refusal) for order in record.orders),
             name=name,
-            lasts_ns=round(_LIFETIME_S[SEARCH] / record.settings.rate * 1e9),
+            lasts_ns=round(LIFETIME_S[SEARCH] / record.settings.rate * 1e9),
         )
         self.truth = KadTruth(record, truth, unread=record.unread)
         self._nodes = {(node.ip, node.port): node for node in nodes.values()}
         self._lifetime_ns = {
-            method: round(seconds / record.settings.rate * 1e9) for method, seconds in _LIFETIME_S.items()
+            method: round(seconds / record.settings.rate * 1e9) for method, seconds in LIFETIME_S.items()
         }
         self._open: dict[tuple[int, bytes, str], KadLookup] = {}
 

@@ -58,8 +58,9 @@ class WindowResult:
     """Estimates from windows of one length, all files and beginnings together.
 
     intervals: length in republish intervals; windows: how many; estimates: in all; bias, spread: mean and standard
-    deviation of their errors; worst: the largest error without its sign; held: those whose interval has the truth. A
-    file of which a window has no publish is estimated at none.
+    deviation of their errors; worst: the largest error without its sign; held: those whose interval has the truth
+    (windows overlap and share their publishes, so the true share is less sure than its own interval says). A file of
+    which a window has no publish is estimated at none.
     """
 
     intervals: float

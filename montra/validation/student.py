@@ -27,6 +27,11 @@ class Mean:
     n: int
 
 
+def quantile(n: int) -> float:
+    """Return by how many standard errors the mean of n values lies within its 95 % interval, to both sides; n >= 2."""
+    return _T95[n - 2] if n - 2 < len(_T95) else Z95
+
+
 def mean_of(values: Sequence[float]) -> Mean:
     """Return the mean of values that are drawn independently; NaN among them are left out."""
     known = [value for value in values if not math.isnan(value)]
@@ -35,6 +40,5 @@ def mean_of(values: Sequence[float]) -> Mean:
     mean, n = fmean(known), len(known)
     if n < 2:
         return Mean(mean, math.nan, math.nan, n)
-    quantile = _T95[n - 2] if n - 2 < len(_T95) else Z95
-    half = quantile * stdev(known) / math.sqrt(n)
+    half = quantile(n) * stdev(known) / math.sqrt(n)
     return Mean(mean, mean - half, mean + half, n)

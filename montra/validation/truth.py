@@ -30,8 +30,8 @@ from montra.lab.events import (
     read_events,
 )
 
-#: Methods of lookups that tell by themselves what they are for (Kad).
-SEARCH, PUBLISH = "search", "publish"
+#: Methods of lookups that tell by themselves what they are for (Kad); one for a helper looks like a publish.
+SEARCH, PUBLISH, BUDDY = "search", "publish", "buddy"
 #: `Truth.reason` of a workload that ran as asked for.
 FINISHED = "finished"
 #: A packet later than this after the last command of its (requester, key) belongs to no command. libtorrent announces
@@ -77,9 +77,10 @@ class TruthNode:
 class TruthLookup:
     """One command and what came of it.
 
-    method: the query it begins with, FIND_NODE for rTorrent, SEARCH or PUBLISH where lookups tell; received: when each
-    node (by index) first received it; stored: nodes that received its announce_peer; asked: when the requester first
-    sent it to each address (host-order IP, port), monitors' included.
+    method: the query it begins with, FIND_NODE for rTorrent, SEARCH, PUBLISH or BUDDY where lookups tell; told: whether
+    its method is known from elsewhere than the queries, by which montra goes; received: when each node (by index) first
+    received it; stored: nodes that received its announce_peer; asked: when the requester first sent it to each address
+    (host-order IP, port), monitors' included.
     """
 
     t_ns: int
@@ -91,6 +92,7 @@ class TruthLookup:
     stored: set[int] = field(default_factory=set)
     asked: dict[tuple[int, int], int] = field(default_factory=dict)
     method: str = GET_PEERS
+    told: bool = False
 
     @property
     def key_number(self) -> int:

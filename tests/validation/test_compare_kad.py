@@ -7,7 +7,7 @@ import numpy as np
 from montra.datagrams import ip_number
 from montra.validation.compare import compare
 from montra.validation.tables import rows, text
-from montra.validation.truth import PUBLISH, SEARCH, Truth, TruthLookup, TruthNode
+from montra.validation.truth import BUDDY, PUBLISH, SEARCH, Truth, TruthLookup, TruthNode
 from zone_store.attribution import attribute, write_lookups
 from zone_store.captures import Attachment, Captures, Kind
 from zone_store.keyspace.zone import Zone
@@ -37,10 +37,16 @@ def node_ip(index: int) -> int:
 NODES = {i: TruthNode(i, id_of(byte), node_ip(i), PORT, at(0), client="aMule") for i, byte in enumerate(BYTES)}
 
 
-def lookup(index: int, byte: int, seconds: float, method: str, *received: int) -> TruthLookup:
-    told = dict.fromkeys(received, at(seconds + 0.1))
+def lookup(index: int, byte: int, seconds: float, method: str, *received: int, told: bool = True) -> TruthLookup:
     return TruthLookup(
-        at(seconds), NODES[index], key_of(byte), method == PUBLISH, noseed=False, received=told, method=method
+        at(seconds),
+        NODES[index],
+        key_of(byte),
+        method == PUBLISH,
+        noseed=False,
+        received=dict.fromkeys(received, at(seconds + 0.1)),
+        method=method,
+        told=told,
     )
 
 
@@ -94,6 +100,10 @@ def test_search_and_publish_are_judged_apart(tmp_path: Path) -> None:
             lookup(2, 0xA7, 30.0, SEARCH, 3),
             # nearest to the key itself: it asks itself, and the monitor that it holds in its own table
             lookup(3, 0xA7, 40.0, SEARCH, 3, 2),
+            # known by its count alone, so that nothing is shown by it
+            lookup(0, 0xA7, 50.0, SEARCH, 3, told=False),
+            # a lookup for a buddy looks like a publish
+            lookup(1, 0xA5, 60.0, BUDDY, 1),
             # too late to be judged
             lookup(3, 0xA4, 86.0, SEARCH, 0),
         ],
@@ -110,17 +120,19 @@ def test_search_and_publish_are_judged_apart(tmp_path: Path) -> None:
             (30.1, 3, 2, 0xA7, Kind.NODE_LOOKUP),
             (40.1, 3, 3, 0xA7, Kind.SEARCH),
             (40.2, 2, 3, 0xA7, Kind.SEARCH),
+            (50.1, 3, 0, 0xA7, Kind.SEARCH),
+            (60.1, 1, 1, 0xA5, Kind.PUBLISH),
         ],
     )
     found = compare(run, truth, since_ns=at(5))
-    assert (found.capture.hits, found.capture.trials) == (4, 5)
-    assert (found.capture_lookups.hits, found.capture_lookups.trials) == (2, 3)
+    assert (found.capture.hits, found.capture.trials) == (6, 7)
+    assert (found.capture_lookups.hits, found.capture_lookups.trials) == (4, 5)
     assert (found.capture_announces.hits, found.capture_announces.trials) == (2, 2)
-    assert (found.told_apart.hits, found.told_apart.trials) == (3, 4)
-    assert (found.destination.hits, found.inferred.hits, found.misfiled) == (4, 4, 0)
+    assert (found.told_apart.hits, found.told_apart.trials) == (3, 5)
+    assert (found.destination.hits, found.inferred.hits, found.misfiled) == (6, 6, 0)
     # node lookups are counted as nobody's
-    assert (found.unexplained.hits, found.unexplained.trials) == (0, 4)
+    assert (found.unexplained.hits, found.unexplained.trials) == (0, 6)
     assert found.excluded == {"cut_off_by_end": 1}
-    assert (found.reached_closest.hits, found.reached_closest.trials) == (5, 5)
-    assert dict(rows(found))["Search or publish told right, of those captured"].startswith("75.0%")
+    assert (found.reached_closest.hits, found.reached_closest.trials) == (7, 7)
+    assert dict(rows(found))["Search or publish told right, of those captured"].startswith("60.0%")
     assert "requester's client" in text(found)

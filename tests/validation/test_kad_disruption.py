@@ -52,7 +52,7 @@ def truth(tmp_path: Path) -> KadTruth:
         orders=(),
         started_ns=0,
         went_ns=WENT_NS,
-        end_ns=after(100),
+        end_ns=after(100),  # so that stores from 20 s on, searches from 70 s on are cut off
         cpu_s=1.0,
         unread=0,
         unseen=0,
@@ -71,10 +71,14 @@ def truth(tmp_path: Path) -> KadTruth:
         lookup(2, HELPER, PUBLISH, what={What.BUDDY}, told={5: after(3)}),
         lookup(3, WORD, SEARCH, told={0: after(4), 1: after(5)}, results=4, first_result_ns=after(3.5)),
         lookup(6, LONELY, SEARCH, told={0: after(7)}),
+        lookup(21, WORD, PUBLISH, what={What.KEYWORD}, told={0: after(22)}),
+        lookup(71, WORD, SEARCH, told={0: after(72)}),
     ]
     said = [
         Said(after(4), 12, 1, 1, What.KEYWORD, WORD, FILE, 700, "x"),
         Said(after(4), 12, 1, 1, What.BUDDY, HELPER, b"", 0, ""),
+        Said(after(5), 12, NODES[0].ip, 1, What.KEYWORD, WORD, FILE, 700, "x"),
+        Said(after(22), 11, 1, 1, What.KEYWORD, WORD, FILE, 700, "x"),  # of a lookup that is not measured
     ]
     world = Truth("a4/8", dict(enumerate(NODES)), [one.lookup for one in lookups], WENT_NS, after(100), "finished")
     return KadTruth(record, world, lookups, said)
@@ -83,7 +87,7 @@ def truth(tmp_path: Path) -> KadTruth:
 def test_times_are_of_the_clients_clock_and_the_ten_nearest_are_of_others(tmp_path: Path) -> None:
     found = measure(truth(tmp_path))
     assert (found.stores, found.failed, found.searches, found.found) == (2, 0.5, 2, 0.5)
-    assert (found.store_s, found.first_store_s) == (18.0, 8.0)
+    assert (found.store_s, found.first_store_s, found.to_monitors) == (18.0, 8.0, 0.5)
     # WORD begins with a4 01: the nearest are 1, 0, 3, 2, 5, 4, 7, 6, 9, 8
     assert (found.stored_at, found.nearest, found.acknowledged, found.store_asked) == (3, 2, 1, 3)
     assert (found.first_result_s, found.results, found.searched_at) == (1.0, 2.0, 1.5)

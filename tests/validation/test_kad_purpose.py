@@ -7,7 +7,7 @@ from montra.lab.kad.record import SCHEMA, KadRecord
 from montra.lab.kad.settings import KadLabSettings, KadWorkload
 from montra.validation.kad_purpose import judge_by_purpose
 from montra.validation.kad_truth import KadTruth, Said
-from montra.validation.truth import PUBLISH, SEARCH, Truth, TruthLookup, TruthNode
+from montra.validation.truth import BUDDY, PUBLISH, SEARCH, Truth, TruthLookup, TruthNode
 from zone_store.contents import What
 
 SECOND = 10**9
@@ -27,7 +27,8 @@ def methods(lookups: list[tuple[float, str]], said: list[tuple[float, What]], ke
     kad = KadTruth(RECORD, Truth("a4/8", {NODE.index: NODE}, made), said=told)
     before = [lookup.method for lookup in made]
     changed = judge_by_purpose(kad)
-    assert changed >= sum(lookup.method != method for lookup, method in zip(made, before, strict=True))
+    assert changed == sum(lookup.told for lookup in made)
+    assert all(lookup.told or lookup.method == method for lookup, method in zip(made, before, strict=True))
     return [lookup.method for lookup in made]
 
 
@@ -39,12 +40,13 @@ def test_what_follows_decides() -> None:
     assert methods([(1, PUBLISH), (10, PUBLISH)], [(11, What.SEARCH_SOURCE)]) == [PUBLISH, SEARCH]
     assert methods([(1, PUBLISH), (30, PUBLISH)], [(12, What.SEARCH_SOURCE)]) == [SEARCH, PUBLISH]
 
+    assert methods([(1, PUBLISH)], [(2, What.BUDDY)]) == [BUDDY]
+
 
 def test_where_it_does_not_tell_the_count_stands() -> None:
     assert methods([(1, SEARCH)], []) == [SEARCH]
     assert methods([(1, SEARCH)], [(0.5, What.SOURCE), (17.1, What.SOURCE)]) == [SEARCH]
     assert methods([(1, SEARCH)], [(2, What.SOURCE)], key=b"\xa6" * 16) == [SEARCH]
     assert methods([(1, SEARCH)], [(2, What.SOURCE), (3, What.SEARCH_SOURCE)]) == [SEARCH]
-    assert methods([(1, PUBLISH)], [(2, What.BUDDY)]) == [PUBLISH]
     both = [(1.0, SEARCH), (1.1, PUBLISH)]
     assert methods(both, [(2, What.SEARCH_KEYWORD), (3, What.KEYWORD)]) == [SEARCH, PUBLISH]

@@ -10,6 +10,7 @@ import click
 from montra.cli.common import clear_errors, emit, json_option, results, steps, tell
 from montra.cli.lab_errors import lab_errors, usage_errors
 from montra.cli.made import line, made, save
+from montra.cli.options import results_options
 from montra.cli.tables import headed
 from montra.window.units import parse_duration
 
@@ -41,15 +42,7 @@ _ALL = "all together"
 @click.option("--nodes", default=128, show_default=True, help="libtorrent nodes of each lab.")
 @click.option("--lookups", default=600, show_default=True, help="Lookups that only search, in each lab.")
 @click.option("--announces", default=100, show_default=True, help="Lookups that end in an announce, in each lab.")
-@click.option("--seed", default=1, show_default=True, help="Seed of the first lab; each further one takes the next.")
-@click.option(
-    "-o",
-    "--out",
-    default="montra-confidence",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for results.",
-)
+@results_options("confidence", "the first lab; each further one takes the next")
 @json_option
 @clear_errors
 def command(

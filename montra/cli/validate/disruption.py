@@ -15,6 +15,7 @@ import click
 from montra.cli.common import RefusedError, clear_errors, emit, json_option, steps, tell
 from montra.cli.lab_errors import lab_errors, orderly_end
 from montra.cli.made import line, made, save
+from montra.cli.options import refuse_old, results_options
 from montra.validation.tables import aligned
 from montra.window import shipped
 
@@ -58,15 +59,7 @@ LONGEST_S = 1000.0
     type=click.FloatRange(0, 3600),
     help="Seconds that the last search may take to announce.",
 )
-@click.option("--seed", default=1, show_default=True, help="Seed of the network and the keys.")
-@click.option(
-    "-o",
-    "--out",
-    default="montra-disruption",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="New folder for results.",
-)
+@results_options(NAME, "the network and the keys", new=True)
 @json_option
 @clear_errors
 def command(
@@ -101,8 +94,7 @@ def command(
         lacks += [] if os.geteuid() == 0 else ["root is needed, to make a network namespace"]
         if lacks:
             raise RefusedError(lacks)
-        if out.exists():
-            raise click.ClickException(f"{out} is there already; choose a new folder")
+        refuse_old(out)
         clients_used = {name: KINDS[name].release() for name in dict.fromkeys(["libtorrent", *names])}
         setting = Setting(names, nodes, trials, seed, gap, patience, out.resolve(), _config(every, seed))
         outcomes: dict[str, Outcome] = {}

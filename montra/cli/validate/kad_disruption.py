@@ -13,6 +13,7 @@ import click
 from montra.cli.common import RefusedError, clear_errors, emit, json_option, steps, tell
 from montra.cli.lab_errors import lab_errors, orderly_end, usage_errors
 from montra.cli.made import line, made, save
+from montra.cli.options import refuse_old, results_options
 from montra.validation.tables import aligned
 
 if TYPE_CHECKING:
@@ -50,15 +51,7 @@ Say = Callable[[str], None]
     type=click.FloatRange(1, 60),
     help="How much faster the clients' clock is.",
 )
-@click.option("--seed", default=1, show_default=True, help="Seed of the first network; the others follow it.")
-@click.option(
-    "-o",
-    "--out",
-    default=f"montra-{NAME}",
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="New folder for results.",
-)
+@results_options(NAME, "the first network; the others follow it", new=True)
 @json_option
 @clear_errors
 def command(
@@ -95,8 +88,7 @@ def command(
             workload = _workload(searches, downloads)
         if lacks := programs.missing(lab[seed]):
             raise RefusedError(lacks)
-        if out.exists():
-            raise click.ClickException(f"{out} is there already; choose a new folder")
+        refuse_old(out)
         out.mkdir(parents=True)
         played: dict[str, list[Measures]] = {arm: [] for arm in chosen}
         quality: list[dict[str, Any]] = []

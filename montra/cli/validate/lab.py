@@ -10,7 +10,7 @@ import click
 from montra.cli.common import clear_errors, emit, json_option, results, steps, tell
 from montra.cli.lab_errors import lab_errors, usage_errors
 from montra.cli.made import line, made, save
-from montra.cli.options import DurationType
+from montra.cli.options import DurationType, results_options
 from montra.cli.tables import headed
 
 
@@ -27,10 +27,7 @@ from montra.cli.tables import headed
 )
 @click.option("--every", default=1, show_default=True, help="A monitor for one of each group of so many neighbours.")
 @click.option("--replies", default="least", show_default=True, help="Reply mode, as in the configuration.")
-@click.option("--seed", default=1, show_default=True, help="Seed of the network and of the window.")
-@click.option(
-    "-o", "--out", default="montra-lab", show_default=True, type=click.Path(path_type=Path), help="Folder for results."
-)
+@results_options("lab", "the network and of the window")
 @json_option
 @clear_errors
 def command(

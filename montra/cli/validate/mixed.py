@@ -16,7 +16,7 @@ import msgspec
 from montra.cli.common import RefusedError, clear_errors, emit, json_option, steps, tell
 from montra.cli.lab_errors import lab_errors, orderly_end, usage_errors
 from montra.cli.made import line, made, save
-from montra.cli.options import DurationType, ShareType
+from montra.cli.options import DurationType, ShareType, results_options
 from montra.lab.mixed.monitoring import Monitoring
 from montra.lab.mixed.needs import missing, releases
 from montra.lab.mixed.network import ZONE, MixedNetwork, Record, mixed_network
@@ -61,15 +61,7 @@ RESULT = "mixed.json"
 @click.option("--subnets", default=16, show_default=True, type=click.IntRange(1, 256), help="/24s of monitors.")
 @click.option("--one-ip", is_flag=True, help="All monitors on one address, told apart by port.")
 @click.option("--replies", default="least", show_default=True, help="Reply mode, as in the configuration.")
-@click.option("--seed", default=1, show_default=True, help="Seed of all choices but the programs' own.")
-@click.option(
-    "-o",
-    "--out",
-    default="montra-mixed",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Folder for results.",
-)
+@results_options("mixed", "all choices but the programs' own")
 @json_option
 @clear_errors
 def command(

@@ -15,7 +15,7 @@ from montra.cli.common import RefusedError, clear_errors, emit, json_option, ste
 from montra.cli.kad_window import watch_kad
 from montra.cli.lab_errors import lab_errors, orderly_end, usage_errors
 from montra.cli.made import line, made, save
-from montra.cli.options import NumbersType
+from montra.cli.options import NumbersType, results_options
 from montra.lab.kad.programs import missing, releases
 from montra.lab.kad.settings import KadLabSettings, KadWorkload
 from montra.overlays.base import load
@@ -61,15 +61,7 @@ _KEEP_ALIVE_S = 3000.0
     help="Time before that over which nodes begin to share, in the same.",
 )
 @click.option("--searches", default=200, show_default=True, help="Keyword searches meanwhile, to be kept apart.")
-@click.option("--seed", default=1, show_default=True, help="Seed of all choices but the daemons' own.")
-@click.option(
-    "-o",
-    "--out",
-    default="montra-republish",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Folder for results.",
-)
+@results_options("republish", "all choices but the daemons' own")
 @json_option
 @clear_errors
 def command(
@@ -116,6 +108,7 @@ def command(
     with lab_errors("lab,analysis"), orderly_end():
         from montra.validation.compare import comparison_of
         from montra.validation.judge import judge
+        from montra.validation.kad_purpose import judge_by_purpose
         from montra.validation.kad_truth import load_kad_truth
         from montra.validation.republish import judge_republish
         from montra.validation.tables import VALIDATION, built, document
@@ -124,6 +117,7 @@ def command(
         played = watch_kad(settings, workload, folder, {"monitors.keep_alive_s": _KEEP_ALIVE_S / rate}, step)
         attribute_run(played.run)
         truth = load_kad_truth(played.lab)
+        judge_by_purpose(truth)
         judged = judge(played.run, truth.truth, since_ns=played.went_ns)
         comparison = comparison_of(played.run.name, truth.truth.name, truth.truth, judged)
         found = judge_republish(played.run, truth, judged, interval_s)

@@ -9,6 +9,9 @@ from typing import NamedTuple, Self
 from montra.lab.clients.namespace import Namespace
 from montra.lab.clients.tap import Tap
 
+_ADDRESSES, _PORTS = struct.Struct(">II"), struct.Struct(">HHH")
+_ADDRESSES_AT, _UDP_BYTES = 12, 8
+
 
 class Packet(NamedTuple):
     """One UDP packet: when it was read, addresses as host-order integers, and its payload."""
@@ -45,8 +48,12 @@ class Wire:
 
     def _keep(self, data: bytes, sent: bool) -> None:
         del sent
-        header = (data[0] & 15) * 4
-        source_ip, ip = struct.unpack_from(">II", data, 12)
-        source_port, port, length = struct.unpack_from(">HHH", data, header)
-        payload = data[header + 8 : header + length]
-        self.packets.append(Packet(time.time_ns(), source_ip, source_port, ip, port, payload))
+        self.packets.append(packet_of(time.time_ns(), data))
+
+
+def packet_of(time_ns: int, data: bytes) -> Packet:
+    """Return what a bare IPv4 packet that carries UDP says."""
+    header = (data[0] & 15) * 4
+    source_ip, ip = _ADDRESSES.unpack_from(data, _ADDRESSES_AT)
+    source_port, port, length = _PORTS.unpack_from(data, header)
+    return Packet(time_ns, source_ip, source_port, ip, port, data[header + _UDP_BYTES : header + length])

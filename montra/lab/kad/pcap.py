@@ -6,11 +6,11 @@ import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from montra.lab.clients.namespace import Namespace
 from montra.lab.clients.tap import Tap
+from montra.lab.clients.wire import Packet, packet_of
 from montra.lab.settings import LabError
 
 # draft-ietf-opsawg-pcap: magic of nanosecond files, version 2.4, time zone, accuracy, snap length, LINKTYPE_RAW
@@ -18,19 +18,6 @@ _HEADER = struct.Struct("<IHHiIII")
 _MAGIC, _RAW = 0xA1B23C4D, 101
 _SNAP = 65535
 _ROW = struct.Struct("<IIII")
-_PORTS = struct.Struct(">HHH")
-_UDP_BYTES = 8
-
-
-class Packet(NamedTuple):
-    """One UDP packet: when it was seen, addresses as host-order integers, its payload."""
-
-    time_ns: int
-    source_ip: int
-    source_port: int
-    ip: int
-    port: int
-    payload: bytes
 
 
 class Recorder:
@@ -54,9 +41,7 @@ class Recorder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _take(self, data: bytes, sent: bool) -> None:
@@ -79,13 +64,6 @@ def read_packets(path: Path) -> Iterator[Packet]:
                 data = file.read(kept)
                 if len(data) < kept:
                     raise LabError(f"{path} is cut short")
-                yield _packet(seconds * 10**9 + nanoseconds, data)
+                yield packet_of(seconds * 10**9 + nanoseconds, data)
     except OSError as error:
         raise LabError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _packet(time_ns: int, data: bytes) -> Packet:
-    header = (data[0] & 15) * 4
-    source_port, port, length = _PORTS.unpack_from(data, header)
-    source_ip, ip = int.from_bytes(data[12:16], "big"), int.from_bytes(data[16:20], "big")
-    return Packet(time_ns, source_ip, source_port, ip, port, data[header + _UDP_BYTES : header + length])

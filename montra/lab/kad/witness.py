@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from montra.datagrams import ip_number
-from montra.lab.kad.pcap import Packet, read_packets
+from montra.lab.clients.wire import Packet
+from montra.lab.kad.pcap import read_packets
 from montra.lab.kad.record import PACKETS_NAME, KadRecord
 from montra.lab.kad.sightings import Sighting, sighting
 from montra.overlays.kad.frames import unpacked

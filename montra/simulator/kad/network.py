@@ -16,8 +16,7 @@ from montra.overlays.kad.ids import swap_rows, to_wire
 from montra.overlays.kad.messages import Bootstrap, Contact
 from montra.overlays.kad.opcodes import OUR_VERSION, Op
 from montra.overlays.kad.reader import KadError
-from montra.simulator.calendar import Calendar
-from montra.simulator.drive import Arrival
+from montra.simulator.calendar import Calendar, Sent
 from montra.simulator.kad.endpoints import FloodGate, Opened, open_packet, seal_packet
 from montra.simulator.kad.keepers import Keepers, Met
 from montra.simulator.kad.lookups import KadRecord
@@ -68,7 +67,6 @@ class KadNetwork(Calendar):
         self._contacts: list[bytes] = [row.tobytes() for row in wire]
         self._ups, self._downs = nodes.up_ns.tolist(), nodes.down_ns.tolist()
         self._reachable: list[bool] = nodes.reachable.tolist()
-        self._sent: list[tuple[int, tuple[int, int], int, int, bytes]] = []
         versions, open_to_tcp = nodes.version.tolist(), nodes.open_to_tcp.tolist()
         self._keepers = Keepers(self._ids, versions, open_to_tcp, self._tables, rng, self.later, self._tell)
         self._users = Users(settings, nodes, self._tables, self._ends_ns, self._wire, self, rng, draws)
@@ -79,20 +77,6 @@ class KadNetwork(Calendar):
     def lookups(self) -> list[KadRecord]:
         """Return every lookup of a user begun so far."""
         return self._users.log
-
-    def send(self, now_ns: int, source: tuple[int, int], ip: int, port: int, payload: bytes) -> None:
-        """Put a datagram of the instrument on the wire; `source` is its own (ip, port)."""
-        self._sent.append((now_ns, source, ip, port, payload))
-
-    def next_ns(self) -> int:
-        """Return when anything happens next, 2**63 - 1 for never."""
-        self._read()
-        return self.first_ns()
-
-    def advance(self, until_ns: int) -> list[Arrival]:
-        """Let time pass up to and including `until_ns`; return what arrives at the instrument, in order of time."""
-        self._read()
-        return self.pass_until(until_ns)
 
     def met(self, row: int) -> Met | None:
         """Return the monitor in a node's table, None if there is none."""
@@ -120,11 +104,8 @@ class KadNetwork(Calendar):
             return True
         return self._ups[row] <= now_ns and (not self._downs[row] or now_ns < self._downs[row])
 
-    def _read(self) -> None:
+    def take(self, sent: list[Sent]) -> None:
         """Take what the instrument has sent: it arrives one after the other."""
-        if not self._sent:
-            return
-        sent, self._sent = self._sent, []
         for now_ns, source, ip, port, payload in sent:
             if self._wire.lost():
                 continue

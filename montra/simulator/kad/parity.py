@@ -60,13 +60,9 @@ def side_by_side(
     folder: Path, watch: Watch, *, seed: int, say: Say, nodes: int = NODES, plans: Sequence[Plan] = PLANS
 ) -> list[Pair]:
     """Run each plan on `nodes` amuled, simulated and real; raises what `watch` and the simulation raise."""
-    pairs = []
-    for number, plan in enumerate(plans):
-        place = folder / str(number)
-        simulated = partial(simulate, place / "simulated", plan, nodes=nodes, seed=seed)
-        real = partial(_real, place / "real", plan, watch, nodes=nodes, seed=seed, say=say)
-        pairs.append(pair(plan.name, simulated, real, say))
-    return pairs
+    simulated = partial(simulate, nodes=nodes, seed=seed)
+    real = partial(_real, watch=watch, nodes=nodes, seed=seed, say=say)
+    return [pair(folder / str(number), plan, simulated, real, say) for number, plan in enumerate(plans)]
 
 
 def simulate(folder: Path, plan: Plan, *, nodes: int, seed: int, networks: int = NETWORKS) -> Measured:
@@ -134,7 +130,7 @@ def _simulate(folder: Path, plan: Plan, *, nodes: int, seed: int) -> Measured:
     return measured(compare(run.folder, truth, since_ns=begin_ns + int(_ATTACH_S * 1e9)))
 
 
-def _real(folder: Path, plan: Plan, watch: Watch, *, nodes: int, seed: int, say: Say) -> Measured:
+def _real(folder: Path, plan: Plan, *, watch: Watch, nodes: int, seed: int, say: Say) -> Measured:
     lab, work = _scene(folder, nodes, seed)
     run, truth, went_ns = watch(lab, work, folder, plan.overrides(round(_ROOM * nodes)), say)
     attribute_run(run, workers=1)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from montra.simulator.kad.rules import BIN_CONTACTS
 from montra.simulator.population import Nodes
-from montra.simulator.tables import Rows, shared_bits
+from montra.simulator.tables import Rows, nearest_of, shared_bits
 from zone_store.keyspace.zone import Zone
 
 #: Bits beyond log2 of the live nodes that tables tell apart; two nodes share more with a chance of 1 in 16.
@@ -26,7 +26,6 @@ _BINS = ((0b1000, 4), (0b1001, 4), (0b101, 3), (0b110, 3), (0b111, 3))
 _BIN_OF = np.array([0, 1, 2, 2, 3, 3, 4, 4], np.int64)
 #: Neighbours whom a newcomer hears of last and surely: those that its lookup of its own ID ends with.
 NEIGHBOURS = 20
-_LAST = np.uint64(2**64 - 1)
 #: The leaf that a node's own ID falls into.
 DEEPEST = -1
 #: Contacts that a bin with a gap hears of, some of which it has: the first that it has not fills the gap.
@@ -163,17 +162,7 @@ class KadTables:
     def neighbours(self, rows: Rows, count: int = NEIGHBOURS) -> Rows:
         """Return the nearest others who answer, int64[m, count], -1 where there are fewer."""
         heads = self.nodes.head[rows]
-        if not len(self.known):
-            return np.full((len(rows), count), -1, np.int64)
-        # who shares more bits is nearer, and a neighbour in order of the IDs
-        index = np.searchsorted(self._known_heads, heads)[:, None] + np.arange(-2 * count, 2 * count)
-        valid = (index >= 0) & (index < len(self.known))
-        found = np.where(valid, index, 0)
-        near = self._known_heads[found]
-        distance = np.where(valid & (near != heads[:, None]), near ^ heads[:, None], _LAST)
-        order = np.argpartition(distance, count, axis=1)[:, :count]
-        picked = self.known[np.take_along_axis(found, order, axis=1)]
-        return np.where(np.take_along_axis(distance, order, axis=1) == _LAST, -1, picked)
+        return nearest_of(self.known, self._known_heads, heads, heads, count)
 
     def nearest(self, row: int, head: int, count: int) -> list[int]:
         """Return what a node answers to a key: its `count` nearest contacts, nearest first (`GetClosestTo`)."""

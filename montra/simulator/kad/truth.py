@@ -5,7 +5,7 @@ from __future__ import annotations
 from montra.simulator.kad.lookups import KadRecord
 from montra.simulator.kad.population import KadNodes
 from montra.simulator.kad.settings import Family, Purpose
-from montra.simulator.truth import HOUR, HOUR_NS
+from montra.simulator.truth import HOUR, HOUR_NS, network_truth
 from montra.validation.truth import PUBLISH, SEARCH, Truth, TruthLookup, TruthNode
 
 _SEARCHES = (Purpose.KEYWORD, Purpose.SOURCE)
@@ -22,29 +22,15 @@ def truth_of(nodes: KadNodes, lookups: list[KadRecord], *, zone: str, begin_ns: 
     Node indices are rows of `nodes`, of which only those count that UDP reaches: the others stand in no table. A
     requester gets an index behind them, and the hour of its lookup as a label.
     """
-    columns = zip(
-        nodes.node_id,
-        nodes.ip.tolist(),
-        nodes.port.tolist(),
-        nodes.up_ns.tolist(),
-        nodes.down_ns.tolist(),
-        nodes.client.tolist(),
-        nodes.reachable.tolist(),
-        strict=True,
-    )
-    truth_nodes = {
-        row: TruthNode(row, node_id.tobytes(), ip, port, up_ns, down_ns, family_name(client))
-        for row, (node_id, ip, port, up_ns, down_ns, client, reachable) in enumerate(columns)
-        if reachable
-    }
-    first = len(nodes.ip)
-    return Truth(
+    first = len(nodes)
+    return network_truth(
+        nodes,
+        lambda _row, reachable: reachable,
+        family_name,
+        [_lookup(record, first + number, begin_ns) for number, record in enumerate(lookups)],
         zone=zone,
-        nodes=truth_nodes,
-        lookups=[_lookup(record, first + number, begin_ns) for number, record in enumerate(lookups)],
-        converged_ns=begin_ns,
+        begin_ns=begin_ns,
         end_ns=end_ns,
-        name="simulated network",
     )
 
 
@@ -65,4 +51,5 @@ def _lookup(record: KadRecord, index: int, begin_ns: int) -> TruthLookup:
         stored=record.stored,
         asked=record.asked,
         method=PUBLISH if publishes else SEARCH,
+        told=True,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from montra.simulator.changes import Changes, Due
 from montra.simulator.kad.rules import BIN_CONTACTS, HELLO_WAIT_NS, MINUTE_NS, RETURNED_TYPE, TYPES
 from montra.simulator.kad.settings import KadSettings
 from montra.simulator.kad.tables import KadTables
@@ -37,12 +38,8 @@ class Upkeep:
         self._begin_ns = settings.start_ns - round(settings.warm_up_s * 1e9)
         self._steps = 0
         self._phase = rng.integers(0, round(MEET_AGAIN_S / STEP_S), len(nodes))
-        self._due: dict[int, list[tuple[Rows, Rows]]] = {}  # step -> (nodes, contacts) that become known then
-        self._ups = np.argsort(nodes.up_ns, kind="stable")
-        self._up_times = nodes.up_ns[self._ups]
-        downs = np.flatnonzero(nodes.down_ns)
-        self._downs = downs[np.argsort(nodes.down_ns[downs], kind="stable")]
-        self._down_times = nodes.down_ns[self._downs]
+        self._due = Due(STEP_S)
+        self._changes = Changes(nodes)
         self._stay = _stay_minutes(nodes)
         tables.survey(self._begin_ns)
         everybody = np.flatnonzero(nodes.alive(self._begin_ns))
@@ -62,16 +59,16 @@ class Upkeep:
         self._steps += 1
         tables = self._tables
         tables.survey(now_ns)
-        gone = _between(self._downs, self._down_times, from_ns, now_ns)
+        gone = self._changes.gone(from_ns, now_ns)
         tables.clear(gone)
-        born = _between(self._ups, self._up_times, from_ns, now_ns)
+        born = self._changes.born(from_ns, now_ns)
         alive = self._nodes.alive(now_ns)
         born = born[alive[born]]
         tables.settle(born)
         self._announce(born[self._nodes.reachable[born]])
         turn = self._steps % round(MEET_AGAIN_S / STEP_S)
         self._meet(np.flatnonzero((self._phase == turn) & alive & self._nodes.reachable))
-        due = self._due.pop(self._steps, [])
+        due = self._due.at(self._steps)
         if due:
             rows, contacts = (np.concatenate(part) for part in zip(*due, strict=True))
             there = alive[rows] & alive[contacts]
@@ -99,11 +96,9 @@ class Upkeep:
         if not len(rows):
             return
         low, high = _TURN_MIN
-        wait_s = 60 * sum(low + self._rng.random(len(rows)) * (high - low) for _ in range(turns))
-        step = self._steps + np.ceil(wait_s / STEP_S).astype(np.int64)
-        for number in np.unique(step).tolist():
-            these = step == number
-            self._due.setdefault(number, []).append((rows[these], contacts[these]))
+        each = (low + self._rng.random(len(rows)) * (high - low) for _ in range(turns))
+        wait_s = 60 * sum(each, start=np.zeros(len(rows)))
+        self._due.enter(self._steps, wait_s, rows, contacts)
 
 
 def _stay_minutes(nodes: Nodes) -> NDArray[np.float64]:
@@ -115,9 +110,3 @@ def _stay_minutes(nodes: Nodes) -> NDArray[np.float64]:
     stay = [trusted + (RETURNED_TYPE - kind) * HELLO_WAIT_NS for kind, trusted in TYPES]
     minutes: NDArray[np.float64] = np.array(stay, np.float64)[hours] / MINUTE_NS
     return minutes
-
-
-def _between(rows: Rows, times: NDArray[np.int64], from_ns: int, until_ns: int) -> Rows:
-    """Return the rows whose time, sorted beside them, lies in (from_ns, until_ns]."""
-    first, last = np.searchsorted(times, [from_ns, until_ns], side="right")
-    return rows[first:last]

@@ -17,6 +17,7 @@ from montra.overlays.kad import messages
 from montra.overlays.kad.messages import Hello
 from montra.overlays.kad.opcodes import Op
 from montra.overlays.kad.reader import KadError
+from montra.simulator.crowd import Crowd
 from montra.simulator.kad.endpoints import open_packet, seal_packet
 from montra.simulator.kad.guests import Guests
 from montra.simulator.kad.keepers import Met
@@ -27,7 +28,6 @@ from montra.simulator.kad.searches import Contact, Search
 from montra.simulator.kad.settings import VERSIONS, KadSettings, Purpose
 from montra.simulator.kad.tables import KadTables
 from montra.simulator.latency import Wire
-from montra.simulator.population import draw_clients, endpoints
 
 #: Contacts that a requester outside the zone has of it when its lookup enters it: a bin's.
 _ENTRY_CONTACTS = 10
@@ -35,8 +35,6 @@ _ENTRY_CONTACTS = 10
 _ROOM_OUTSIDE = 0.02
 #: How long an answer may come after the end of a lookup.
 _LINGER_NS = 60 * SECOND_NS
-#: Requesters' addresses drawn at once.
-_BLOCK = 1024
 #: Keys drawn for a node until one is new to it.
 _DRAWS = 8
 #: Results of one node to a popular search, and to any other.
@@ -61,7 +59,7 @@ class Outlet(Protocol):
         ...
 
 
-class Users:
+class Users(Crowd):
     """All users. log: every lookup of theirs, in order of their beginnings."""
 
     def __init__(
@@ -75,35 +73,23 @@ class Users:
         rng: random.Random,
         draws: np.random.Generator,
     ) -> None:
+        super().__init__(settings, nodes, ends_ns, wire, rng, draws)
         self.log: list[KadRecord] = []
         self.searching: dict[tuple[int, int], list[Lookup]] = {}
         self._settings = settings
         self._nodes = nodes
         self._tables = tables
-        self._ends_ns = ends_ns
-        self._wire = wire
         self._outlet = outlet
-        self._rng = rng
-        self._draws = draws
-        self._n = len(nodes)
-        self._inside = settings.zone.share if settings.inside is None else settings.inside
-        self._ups, self._downs = nodes.up_ns.tolist(), nodes.down_ns.tolist()
-        self._ips, self._ports = nodes.ip.tolist(), nodes.port.tolist()
-        self._reachable = nodes.reachable.tolist()
-        self._ids = [int.from_bytes(node_id) for node_id in nodes.node_id]
-        self._strangers: list[tuple[int, int, int]] = []  # (ip, port, family)
         self._guests = Guests(tables, outlet.met, rng)
         self._wanted: set[tuple[int, Purpose, int]] = set()  # (row, purpose, rank), of nodes of the zone
         self._keys = [[settings.zone.random_id(rng) for _ in range(settings.keys)] for _ in range(2)]
         weights = 1 / np.arange(1, settings.keys + 1) ** settings.zipf
         self._popularity = np.cumsum(weights / weights.sum())
-        until_s = settings.lookups_until_s or settings.duration_s
-        self._until_ns = settings.start_ns + round(until_s * 1e9)
         shares = sum(settings.purposes.values())
         for purpose, share in settings.purposes.items():
-            rate = share / shares * settings.lookups / (until_s - settings.lookups_from_s)
+            rate = share / shares * settings.lookups / self._lasts_s
             if rate:
-                self._arrive(Purpose(purpose), settings.start_ns + round(settings.lookups_from_s * 1e9), rate)
+                self._arrive(Purpose(purpose), self._from_ns, rate)
 
     def left(self, row: int) -> None:
         """A node is gone."""
@@ -203,16 +189,9 @@ class Users:
         )
 
     def _stranger(self) -> Requester:
-        if not self._strangers:
-            ips, ports = endpoints(_BLOCK, self._draws)
-            clients = draw_clients(self._settings.clients, _BLOCK, self._draws)
-            self._strangers = list(zip(ips.tolist(), ports.tolist(), clients.tolist(), strict=True))
-        zone, rng = self._settings.zone, self._rng
-        node_id = rng.randbytes(16)
-        while zone.contains(node_id):
-            node_id = rng.randbytes(16)
-        ip, port, client = self._strangers.pop()
-        return Requester(-1, node_id, ip, port, client, self._wire.end_ns(), rng.randbytes(4))
+        node_id = self._outside_id()
+        ip, port, client = self._strangers.draw()
+        return Requester(-1, node_id, ip, port, client, self._wire.end_ns(), self._rng.randbytes(4))
 
     def _entry(self) -> list[int]:
         """Return whom a requester outside knows or hears of when it reaches the zone: contacts that some node has of
@@ -265,9 +244,6 @@ class Users:
         payload = seal_packet(packet, self._rng, node_id, key, requester.secret, contact.ip)
         at_ns = now_ns + requester.end_ns + self._wire.ours_ns
         self._outlet.deliver(at_ns, (contact.ip, contact.port), requester.place, payload)
-
-    def _is_up(self, row: int, at_ns: int) -> bool:
-        return self._ups[row] <= at_ns and (not self._downs[row] or at_ns < self._downs[row])
 
     def _named(self, now_ns: int, lookup: Lookup, contact: Contact, count: int) -> None:
         """A simulated node's answer has arrived."""

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from montra.lab.clients.namespace import Namespace, namespace
-from montra.lab.kad.pcap import Packet, Recorder, read_packets
+from montra.lab.clients.wire import Packet
+from montra.lab.kad.pcap import Recorder, read_packets
 from montra.lab.settings import LabError
 
 HEADER = bytes.fromhex("4d3cb2a1 0200 0400 00000000 00000000 ffff0000 65000000")
