@@ -7,17 +7,18 @@ their address are safe from it once they have answered (`population.Node.proved`
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter
 from collections.abc import Callable
 
+from crawler.open_questions import OpenQuestions
 from crawler.pace import Address
 from crawler.questions import Question
 
 _Key = tuple[Address, bytes]
 
 
-class Echoes:
-    """Questions under way, in place of `pending.Transactions` and with its meaning: timeouts, late answers, repeats.
+class Echoes(OpenQuestions[_Key]):
+    """Questions under way, in place of `pending.Transactions`.
 
     echo: what the reply to a question repeats. Of several open questions with the same address and echo, the one that
     was asked first is answered first.
@@ -26,15 +27,10 @@ class Echoes:
     def __init__(
         self, echo: Callable[[Question], bytes], timeout_ns: int, remembered: int, counters: Counter[str]
     ) -> None:
+        super().__init__(timeout_ns, remembered, counters)
         self._echo = echo
-        self._timeout_ns = timeout_ns
-        self._remembered = remembered
-        self._counters = counters
         self._open: dict[_Key, list[Question]] = {}
         self._count = 0
-        # One timeout for all: the order of opening is the order of expiry. Answered ones stay in it until their time.
-        self._order: deque[tuple[int, _Key, Question]] = deque()
-        self._past: OrderedDict[_Key, Question] = OrderedDict()
 
     def __len__(self) -> int:
         return self._count
@@ -55,41 +51,14 @@ class Echoes:
         if question is None:
             self._counters["unexpected_reply"] += 1
             return None
-        if is_open:
-            self._take(key, question)
-        if question.answered:
-            self._counters["duplicate_reply"] += 1
-            return None
-        if not is_open:
-            self._counters["late_reply"] += 1
-        question.answered = True
-        return question
+        return self._answered(key, question, is_open)
 
-    def expire(self, now_ns: int) -> list[Question]:
-        """Take out the questions whose time is over, oldest first; answered ones among them are left out."""
-        expired = []
-        while self._order and self._order[0][0] <= now_ns:
-            _, key, question = self._order.popleft()
-            if question in self._open.get(key, ()):
-                self._take(key, question)
-                if not question.answered:
-                    expired.append(question)
-        return expired
+    def _is_open(self, key: _Key, question: Question) -> bool:
+        return question in self._open.get(key, ())
 
-    def due(self) -> int | None:
-        """Return when the next question times out, None if none is open."""
-        while self._order and self._order[0][2] not in self._open.get(self._order[0][1], ()):
-            self._order.popleft()
-        return self._order[0][0] if self._order else None
-
-    def _take(self, key: _Key, question: Question) -> None:
-        """Move an open question to those of the past."""
+    def _close(self, key: _Key, question: Question) -> None:
         waiting = self._open[key]
         waiting.remove(question)
         if not waiting:
             del self._open[key]
         self._count -= 1
-        self._past[key] = question
-        self._past.move_to_end(key)
-        if len(self._past) > self._remembered:
-            self._past.popitem(last=False)

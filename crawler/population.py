@@ -25,7 +25,7 @@ class KnownNode(NamedTuple):
 class Node:
     """An address of the zone. `node_id` is claimed by others until the node answers, its own word from then on.
 
-    version: of its client, by its own word, or else by that of others; proved: it has proved its address; found_ns,
+    version: of its client, by whoever spoke of it last, itself or others; proved: it has proved its address; found_ns,
     found_crawl: when it last came to count as found; asked, answered, missed, listed, sampled: number of the last crawl
     in which it was asked, answered, stayed silent to all tries, was named by another node, and was named in answer to a
     random question; misses: crawls without answer in a row; failures, retry_ns: the rest of silent ones.
