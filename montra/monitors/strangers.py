@@ -15,7 +15,7 @@ from montra.datagrams import Counters, Datagram, DatagramBatch, StrangerReply
 from montra.monitors.nearness import Nearness
 from montra.monitors.pool import AddressPool
 from montra.monitors.wheel import Rows
-from montra.overlays.base import Courtesy, Overlay, Scan
+from montra.overlays.base import Asked, Courtesy, Overlay, Said, Scan
 from zone_store.captures import Flag
 from zone_store.contents import Content
 from zone_store.keyspace.ids import common_prefix_lengths
@@ -51,15 +51,15 @@ class Strangers:
         A refresh goes to the requester's own neighbourhood and nobody waits for its end.
         """
         own = self._pool.are_own(batch.source_ip[asked], batch.source_port[asked])
-        known = scan.requester_id[asked].any(axis=1)  # of some DHTs lookups do not tell who makes them
-        refresh = known & (common_prefix_lengths(scan.key[asked], scan.requester_id[asked]) >= self._refresh_bits)
+        refresh = common_prefix_lengths(scan.key[asked], scan.requester_id[asked]) >= self._refresh_bits
         return asked[~(own | refresh | (scan.flags[asked] & Flag.BOOTSTRAP > 0))]
 
     def answer(
         self, now_ns: int, batch: DatagramBatch, scan: Scan, wanted: Rows, monitor_ids: NDArray[np.uint8]
     ) -> list[Datagram]:
         """Return the replies to these lookups of a batch; monitor_ids: uint8[len(wanted), L], of who was asked."""
-        replies = self._courtesy.answer(now_ns, batch, scan, wanted, monitor_ids, partial(self._nearness.count, now_ns))
+        nearer = partial(self._nearness.count, now_ns)
+        replies = self._courtesy.answer(now_ns, Asked(batch, scan, wanted, monitor_ids, nearer))
         self._counters.merge((f"stranger_{name}", n) for name, n in replies.dropped.counts.items())
         local = batch.local[replies.rows]
         aside = np.flatnonzero(replies.aside)
@@ -77,20 +77,17 @@ class Strangers:
         return [*replies.late, *(reply for reply in made if reply.local >= 0)]
 
     def contents(
-        self, now_ns: int, batch: DatagramBatch, said: Rows, attachments: NDArray[np.uint32]
+        self, now_ns: int, batch: DatagramBatch, rows: Rows, attachments: NDArray[np.uint32]
     ) -> tuple[list[Content], int]:
-        """Return what strangers say of content IDs because a monitor answered them, and how many datagrams say such.
+        """Return what strangers say of content IDs because a monitor answered them, and how many datagrams name such.
 
-        attachments: uint32[len(said)], of the monitors that got these datagrams of a batch.
+        attachments: uint32[len(rows)], of the monitors that got these datagrams of a batch.
         """
-        counters = Counters()
-        found = self._overlay.contents(batch, said, attachments, counters)
+        counters, invited = Counters(), partial(self._courtesy.invited, now_ns)
+        found, datagrams = self._overlay.contents(Said(batch, rows, attachments, invited), counters)
         self._counters.merge((f"stranger_{name}", n) for name, n in counters.counts.items())
-        kept = [one for one in found if self._courtesy.invited(now_ns, one.source_ip, one.key)]
-        self._counters.add("stranger_uninvited", len(found) - len(kept))
-        self._counters.add("stranger_contents", len(kept))
-        datagrams = {(one.time_ns, one.source_ip, one.source_port) for one in found}
-        return kept, len(datagrams) + counters.counts.get("unreadable", 0)
+        self._counters.add("stranger_contents", len(found))
+        return found, datagrams
 
     def give_way(self) -> bool:
         """Give an address kept aside back to the pool for a target that finds none; False if there is none left.

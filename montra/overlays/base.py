@@ -1,6 +1,7 @@
 """The few questions the rest of montra asks a DHT. Each overlay package answers them; nothing else is overlay-specific.
 
-Implementations are pure: no clock, no random source, no socket. Transactions and IDs are handed in.
+Implementations have no clock, no socket and no random source of their own: times, transactions, IDs and chance are
+handed in.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Scan:
     """What a batch scan found, one row for each datagram (columns as in `zone_store.captures.Captures`).
 
     kind: uint8[n] (Kind; OTHER where the row is no lookup of the overlay, or needs a full parse);
-    requester_id, key: uint8[n, L], zero where kind is OTHER; flags uint16[n]; version uint32[n]; port uint16[n].
+    requester_id, key: uint8[n, L], zero where kind is OTHER, requester_id also where lookups do not name it;
+    flags uint16[n]; version uint32[n], 0 for none; port uint16[n].
     transaction_at, transaction_bytes: uint16[n], where in a lookup the transaction lies that a reply must echo;
     transaction_at 0 where the scan does not know, or there is none.
     malformed: the rows found to be no message of the overlay, with `Message.reason` as `parse` names it. Rows of kind
@@ -84,6 +86,24 @@ class Peer(NamedTuple):
     key: int = 0
 
 
+#: Counts the targets nearer to keys than monitors are: keys and monitors' IDs, both uint8[n, L], to intp[n].
+Nearer: TypeAlias = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.intp]]
+
+
+class Asked(NamedTuple):
+    """Lookups of strangers.
+
+    rows: intp[n], of a batch and of what the scan found in it; monitor_ids: uint8[n, L], of the monitors that got them;
+    nearer: tells how many targets are nearer to a key than a monitor, None where nobody knows.
+    """
+
+    batch: DatagramBatch
+    scan: Scan
+    rows: NDArray[np.intp]
+    monitor_ids: NDArray[np.uint8]
+    nearer: Nearer | None = None
+
+
 @dataclass(slots=True)
 class Replies:
     """Replies to strangers, m of them.
@@ -103,8 +123,17 @@ class Replies:
     dropped: Counters = field(default_factory=Counters)
 
 
-#: Counts the targets nearer to keys than monitors are: keys and monitors' IDs, both uint8[n, L], to intp[n].
-Nearer: TypeAlias = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.intp]]
+class Said(NamedTuple):
+    """Datagrams of strangers that are no lookups.
+
+    rows: intp[n], of a batch; attachments: uint32[n], of the monitors that got them; invited: tells by source IP and
+    content ID which are wanted (`Courtesy.invited`), asked before one is read, lest strangers make us read.
+    """
+
+    batch: DatagramBatch
+    rows: NDArray[np.intp]
+    attachments: NDArray[np.uint32]
+    invited: Callable[[int, bytes], bool]
 
 
 #: For how long a key that was answered is not answered again, where a configuration is silent.
@@ -140,25 +169,19 @@ class Courtesy(Protocol):
 
     policies: tuple[str, ...]
 
-    def answer(
-        self,
-        now_ns: int,
-        batch: DatagramBatch,
-        scan: Scan,
-        rows: NDArray[np.intp],
-        monitor_ids: NDArray[np.uint8],
-        nearer: Nearer | None = None,
-    ) -> Replies:
+    def answer(self, now_ns: int, asked: Asked) -> Replies:
         """Reply to lookups of strangers.
 
-        rows: intp[n], lookups of the batch; monitor_ids: uint8[n, L], of the monitors that got them; nearer: tells how
-        many targets are nearer to a key than a monitor, None where nobody knows. Each row has at most one reply, never
-        longer than it, sent to where it came from. Never raises over their bytes.
+        Each of them has at most one reply, never longer than it, sent to where it came from. Never raises over their
+        bytes.
         """
         ...
 
     def invited(self, now_ns: int, ip: int, key: bytes) -> bool:
-        """Tell whether what an address says of a key now follows from our answer, and is not too much of it."""
+        """Tell whether a datagram in which an address speaks of a key is wanted, and count it.
+
+        It is if it follows from an answer of ours, and is not too much of it.
+        """
         ...
 
 
@@ -208,7 +231,7 @@ class Overlay(Protocol):
     monitors_per_ip: monitors that may share an IP, because clients take no more contacts there; 0 for any number.
     subnet_contacts: contacts of one /24 that a client's table holds at most, 0 for any number.
     refused_blocks: CIDR blocks in which clients take no contacts, not even in a private network.
-    most_introductions: that a node takes from one address within a minute.
+    most_introductions: that a node takes from one address in its first minute or two (a fleet's `early_s`).
     public_nodes: of the public network, about; what a zone's share of it is compared with before a run.
     reading: what its lookups and nodes tell, and what they do not.
     defaults: settings of a run that differ from montra's own, section -> name -> value, where its configuration is
@@ -247,7 +270,10 @@ class Overlay(Protocol):
         ...
 
     def may_answer(self, data: bytes, transaction: bytes) -> bool:
-        """Tell without parsing whether a datagram can be the reply to a query with this transaction."""
+        """Tell without parsing whether a datagram can be the reply to an introduction with this transaction.
+
+        One that can is read whatever else comes from its source, so forgers should not get through.
+        """
         ...
 
     def introduction(self, monitor_id: bytes, target: Peer, transaction: bytes) -> bytes:
@@ -272,7 +298,7 @@ class Overlay(Protocol):
     def answer(self, query: Message, monitor_id: bytes, target: Peer) -> bytes | None:
         """Return the reply to the target's own query that keeps the monitor in its table, None for silence.
 
-        Never anything that routes or stores; never longer than the query that caused it.
+        Never anything that routes or stores; longer than the query that caused it by some bytes at most.
         """
         ...
 
@@ -292,13 +318,11 @@ class Overlay(Protocol):
         """
         ...
 
-    def contents(
-        self, batch: DatagramBatch, rows: NDArray[np.intp], attachments: NDArray[np.uint32], counters: Counters
-    ) -> list[Content]:
-        """Return what these rows, datagrams of strangers that are no lookups, say of content IDs, in their order.
+    def contents(self, said: Said, counters: Counters) -> tuple[list[Content], int]:
+        """Return what these datagrams say of content IDs, in their order, and how many of them name one at all.
 
-        attachments: uint32[len(rows)], of the monitors that got them. What cannot be read is counted ("unreadable").
-        None in a DHT whose lookups say all there is. Never raises over their bytes.
+        Of the latter those not wanted ("uninvited") and those that cannot be read ("unreadable") are counted. Nothing
+        in a DHT whose lookups say all there is. Never raises over their bytes.
         """
         ...
 
@@ -325,7 +349,10 @@ class Overlay(Protocol):
         ...
 
     def lookup_query(self, own_id: bytes, key: bytes, transaction: bytes) -> bytes:
-        """Return the read-only query with which a user's client looks a key up."""
+        """Return the read-only query with which a user's client looks a key up, whoever is asked.
+
+        Raises ValueError where a query names whom it is meant for (`addressed`).
+        """
         ...
 
     def version_name(self, version: int) -> str:

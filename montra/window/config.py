@@ -83,8 +83,8 @@ class Replies:
     """What monitors say to strangers who ask them.
 
     mode: "least", what disturbs each client least; "paper", nothing to anybody; or the name of one policy for all.
-    families: exceptions for families of clients, family -> policy. once: for how long a Kad content ID that was
-    answered is not answered again, with the policy "once".
+    families: exceptions for families of clients, family -> policy. once: for how long a content ID that was answered
+    is not answered again with the policy "once" (Kad; Mainline's claims last as long as a search).
     """
 
     mode: str = "least"

@@ -139,11 +139,16 @@ def _conntrack(plan: AddressPlan, config: Config, table: tuple[int, int]) -> Che
     used, most = table
     needed = round(room(plan, config) * LOOKUPS_PER_NODE_S * _TRACKED_S)
     ports = f"{plan.ports.start}-{plan.ports[-1]}"
+    finding = (
+        f"connection tracking is loaded: {used} of {most} entries used, each contact takes one for {_TRACKED_S} s, "
+        f"about {needed} in a busy zone; a full table drops packets"
+    )
+    if used + needed <= most:
+        return Check("conntrack", "ok", finding)
     return Check(
         "conntrack",
         "warn",
-        f"connection tracking is loaded: {used} of {most} entries used, each contact takes one for {_TRACKED_S} s, "
-        f"about {needed} in a busy zone; a full table drops packets",
+        finding,
         "exempt the monitors' ports (nft add table inet raw; nft add chain inet raw in '{ type filter hook prerouting "
         f"priority raw; }}'; nft add rule inet raw in udp dport {ports} notrack; the same for output and sport), or "
         f"raise net.netfilter.nf_conntrack_max to {used + needed}",

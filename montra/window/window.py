@@ -209,7 +209,7 @@ class Window:
             return self._feed(now_ns, batch)
         own_ids = self.fleet.ids_at(batch.local)
         to_crawler = batch.local == CRAWLER
-        if to_crawler.any():
+        if self.crawler.own_id:
             own_ids[to_crawler] = np.frombuffer(self.crawler.own_id, np.uint8)
         return self._wire.seal(self._feed(now_ns, self._wire.open(batch, own_ids)))
 

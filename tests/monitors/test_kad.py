@@ -143,6 +143,21 @@ def test_queries_that_nobody_believes_cost_no_more_hellos_than_clients_take() ->
     assert len(node.hellos) - before <= 300 / 20
 
 
+def test_forged_packets_are_read_only_so_often_while_a_reply_is_awaited() -> None:
+    world = KadWorld()
+    node = world.node(1, answers=False)
+    world.run(1)
+    local, row = local_of(world, node), world.fleet._roster.row_of(node.ip, node.port)
+    assert world.fleet._roster.table.outstanding[row]
+    contacts = messages.response(b"\xa4" * 16, 200 * [messages.Contact(b"\xa4" * 16, node.ip, 4672, 4662, 8)])
+    hello = messages.hello(Op.HELLO_RES, Hello(b"\xa5" * 16))
+    for packet in 50 * [contacts, hello]:
+        world.feed(local, node.ip, node.port, forged(world, node, packet))
+    read = world.count("unmatched_reply") + world.count("unproved_reply")
+    assert 0 < read <= world.fleet.settings.packet_burst
+    assert world.count("target_limited") == 100 - read
+
+
 def test_an_unproved_node_under_another_id_changes_nothing() -> None:
     world = KadWorld()
     node = world.node(1, answers=False)

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from random import Random
 
 import pytest
 
 from montra.datagrams import Datagram, DatagramBatch, ip_number
 from montra.endpoint.plan import CRAWLER, AddressPlan
-from montra.lab.clients.namespace import Namespace, namespace
-from montra.lab.kad.configuration import write_configuration
-from montra.lab.kad.daemon import Command, Daemon
+from montra.lab.clients.namespace import Namespace
 from montra.lab.kad.population import KadNode
 from montra.monitors.fleet import Fleet
 from montra.monitors.settings import settings_of
 from montra.overlays.base import Message, Overlay, Peer
 from montra.overlays.kad import OVERLAY
 from montra.overlays.kad.overlay import Kad
+from tests.overlays.kad.daemons import connected, nodes_of
 from zone_store.captures import Attachment
 from zone_store.keyspace.zone import Zone
 
 pytestmark = [pytest.mark.clients, pytest.mark.netns, pytest.mark.slow]
 
-NODES = tuple(
-    KadNode(index=i, id=f"a4{i:02x}{i * 0x1234567890ABCDEF:028x}", ip=f"100.64.{i}.1", udp_key=2000 + i)
-    for i in (1, 2, 3, 4)
-)
+NODES = nodes_of(4, 2000)
 
 
 class Unconfirmed(Kad):
@@ -56,19 +50,7 @@ class Unrepeated(Kad):
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
     """A network of four nodes."""
-    with ExitStack() as stack:
-        made = stack.enter_context(namespace(f"montra-fleet-{os.getpid()}", "127.0.0.1", "100.64.0.0/10"))
-        for node in NODES:
-            folder: Path = tmp_path_factory.mktemp(f"node{node.index}")
-            write_configuration(folder, node, [other for other in NODES if other is not node])
-            daemon = Daemon(made, folder, node, {})
-            stack.callback(daemon.wait)
-            stack.callback(daemon.end)
-        give_up = time.monotonic() + 60
-        for node in NODES:
-            while "Kad: Connected" not in Command(made, node, "status").said():
-                assert time.monotonic() < give_up, "amuled does not connect"
-                time.sleep(0.2)
+    with connected("montra-fleet", NODES, tmp_path_factory) as made:
         yield made
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from montra.datagrams import Datagram, DatagramBatch, StrangerReply, ip_number
-from montra.overlays.base import Peer
+from montra.overlays.base import Asked, Peer
 from montra.overlays.kad import messages
 from montra.overlays.kad.head import opened
 from montra.processes.build import build_parent, build_worker
@@ -88,6 +88,7 @@ def test_a_content_id_is_answered_by_the_worker_in_whose_sector_it_lies() -> Non
     for worker in workers:
         courtesy = build_courtesy(given, worker.overlay, 7, worker.share.sector)
         assert courtesy is not None
-        replies = courtesy.answer(NOW, batch, worker.overlay.scan(batch), np.arange(len(keys)), monitors)
+        asked = Asked(batch, worker.overlay.scan(batch), np.arange(len(keys)), monitors)
+        replies = courtesy.answer(NOW, asked)
         answered.append(replies.rows.tolist())
     assert answered == [[0, 1], [2, 3]]

@@ -17,6 +17,7 @@ from montra.endpoint.blocklist import Blocklist
 from montra.endpoint.limits import Limits, LimitSettings, Rate
 from montra.endpoint.outbox import Outbox
 from montra.monitors.settings import FleetSettings
+from montra.overlays.base import Asked
 from montra.overlays.mainline import OVERLAY
 from montra.window.build import build, build_courtesy, build_crawler, within_limits
 from montra.window.config import Addresses, Config, Replies
@@ -151,6 +152,7 @@ def test_all_processes_of_a_run_reply_alike_and_take_each_others_tokens() -> Non
         courtesy = build_courtesy(given, OVERLAY, seed, ZONE)
         assert courtesy is not None
         scan = OVERLAY.scan(batch)
-        said += courtesy.answer(START, batch, scan, np.array([0]), np.zeros((1, 20), np.uint8)).payloads
+        asked = Asked(batch, scan, np.array([0]), np.zeros((1, 20), np.uint8))
+        said += courtesy.answer(START, asked).payloads
     assert said[0] == said[1] != said[2]
     assert build_courtesy(replace(given, replies=Replies(mode="paper")), OVERLAY, 1, ZONE) is None

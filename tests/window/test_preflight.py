@@ -91,6 +91,8 @@ def test_conntrack_matters_on_the_public_network_only() -> None:
     assert "about 122880 in a busy zone" in found.finding
     assert "udp dport 23081-23081 notrack" in found.remedy
     assert found.remedy.endswith("raise net.netfilter.nf_conntrack_max to 122885")
+    roomy = replace(HOST, conntrack=(5, 122885))
+    assert checks(roomy, bootstrap=["8.8.8.8:6881"])["conntrack"].level == "ok"
 
 
 def test_ports_that_the_kernel_lends_to_others() -> None:

@@ -116,8 +116,9 @@ def test_a_worker_without_the_crawlers_address_opens_too() -> None:
     crawler, fleet, wire = Crawler(), Fleet(), Prefix()
     crawler.own_id = b""
     window = Window(MAINLINE, crawler, fleet, fleet, losses=lambda _: True, wire=wire)  # type: ignore[arg-type]
-    window.feed(0, DatagramBatch.of([(0, 1, 6, 1, b"!to monitor")]))
+    window.feed(0, DatagramBatch.of([(0, 1, 6, 1, b"!to monitor"), (0, 0, 6, 1, b"!astray")]))
     assert fleet.heard == [b"to monitor"]
+    assert wire.own_ids == [MONITOR_ID, bytes(20)]
 
 
 def test_a_survey_opens_and_seals() -> None:

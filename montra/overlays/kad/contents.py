@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from montra.datagrams import Counters, DatagramBatch
-from montra.overlays.kad import phase_two, reachability
+from montra.datagrams import Counters
+from montra.overlays.base import Said
+from montra.overlays.kad import phase_two
 from montra.overlays.kad.head import HEAD_BYTES, OPCODE_AT, PROTOCOL_AT
+from montra.overlays.kad.ids import ID_BYTES
+from montra.overlays.kad.messages import wire_id_at
 from montra.overlays.kad.opcodes import KAD, Op, TagName
 from montra.overlays.kad.reader import KadError
 from montra.overlays.kad.tags import Tag, Value, number, text
@@ -65,27 +67,31 @@ _OPCODES: Final = (
     Op.FINDBUDDY_REQ,
 )
 _TELLS: Final = np.isin(np.arange(256), _OPCODES)  # by opcode
-
+_KEY_AT: Final = 2  # where all of these packets have the content ID
 
 #: Time, attachment, IP and port of who says it: how a `Content` begins.
 _Where: TypeAlias = tuple[int, int, int, int]
 
 
-def contents(
-    batch: DatagramBatch, rows: NDArray[np.intp], attachments: NDArray[np.uint32], counters: Counters
-) -> list[Content]:
-    """Return what these rows of an opened batch say (see `montra.overlays.base.Overlay.contents`)."""
+def contents(said: Said, counters: Counters) -> tuple[list[Content], int]:
+    """Return what rows of an opened batch say (see `montra.overlays.base.Overlay.contents`)."""
+    batch, rows = said.batch, said.rows
     long_enough = batch.length[rows] > OPCODE_AT
     about = long_enough & (batch.buffer[rows, PROTOCOL_AT] == KAD) & _TELLS[batch.buffer[rows, OPCODE_AT]]
     found: list[Content] = []
-    for row, attachment in zip(rows[about].tolist(), attachments[about].tolist(), strict=True):
+    for row, attachment in zip(rows[about].tolist(), said.attachments[about].tolist(), strict=True):
         packet = batch.payload(row)[HEAD_BYTES:]
         where = int(batch.time_ns[row]), attachment, int(batch.source_ip[row]), int(batch.source_port[row])
-        try:
-            found += _read(packet, where, cut=bool(batch.truncated[row]))
-        except KadError:
+        if len(packet) < _KEY_AT + ID_BYTES:
             counters.add("unreadable")
-    return found
+        elif not said.invited(int(batch.source_ip[row]), wire_id_at(packet, _KEY_AT)):
+            counters.add("uninvited")
+        else:
+            try:
+                found += _read(packet, where, cut=bool(batch.truncated[row]))
+            except KadError:
+                counters.add("unreadable")
+    return found, int(np.count_nonzero(about))
 
 
 def _read(packet: bytes, where: _Where, *, cut: bool) -> list[Content]:
@@ -110,7 +116,7 @@ def _read(packet: bytes, where: _Where, *, cut: bool) -> list[Content]:
         case Op.SEARCH_NOTES_REQ:
             about = phase_two.read_search_notes(packet)
             return [Content(*where, What.SEARCH_NOTES, about.file_id, about.file_id, _size(about.size))]
-    return [Content(*where, What.BUDDY, reachability.read_find_buddy(packet).key)]
+    return [Content(*where, What.BUDDY, phase_two.read_find_buddy(packet).key)]
 
 
 def _file(tags: Sequence[Tag]) -> tuple[int, str, tuple[tuple[str, str], ...]]:

@@ -7,15 +7,15 @@ is. Nothing of it is answered, so that the requester goes on to real nodes.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from montra.datagrams import Counters, DatagramBatch
-from montra.overlays.base import Nearer, Replies, Scan, Scope
+from montra.datagrams import Counters
+from montra.overlays.base import Asked, Replies, Scope
 from montra.overlays.kad import messages
 from montra.overlays.kad.head import HEAD_KEY
 from montra.overlays.kad.wire import envelope
@@ -39,14 +39,11 @@ _MODES: Final[Mapping[str, Reply]] = {
 }
 _POLICIES: Final = tuple(member.name.lower() for member in Reply)
 
-#: Clients send what they publish or search only to nodes whose distance to the key begins with so many zero bits
-#: (`Search.cpp`, SEARCHTOLERANCE): an answer from farther away would bring nothing.
-TOLERANCE_BITS: Final = 8
 #: For how long an answer may bring something: a store lives 140 s, a search 45 s.
 INVITED_NS: Final = 180 * 10**9
-#: Content that one answer may bring: a keyword is published with 150 files at most.
-MOST_CONTENTS: Final = 512
-#: Content IDs remembered as answered (some 180 bytes each), and answers that may still bring something; more content
+#: Packets that one answer may bring: a keyword is published with 150 files at most, 50 in a packet.
+MOST_PACKETS: Final = 8
+#: Content IDs remembered as answered (some 230 bytes each), and answers that may still bring something; more content
 #: IDs than that are not answered.
 MAX_KEYS: Final = 1 << 20
 MAX_INVITED: Final = 1 << 16
@@ -86,23 +83,20 @@ class KadCourtesy:
         self._scope = scope
         self._max_keys, self._max_invited = max_keys, max_invited
         before = sorted(scope.answered.items(), key=lambda item: item[1])
-        # key -> until when, the first to end first
-        self._answered = {key: at_ns + scope.once_ns for key, at_ns in before[-max_keys:]}
-        self._invited: dict[tuple[int, bytes], tuple[int, int]] = {}  # (ip, key) -> (until when, contents still taken)
+        # key -> until when, the first to end first. A plain dict takes ever longer to find the first of what is left
+        # while many are taken out.
+        self._answered = OrderedDict((key, at_ns + scope.once_ns) for key, at_ns in before[-max_keys:])
+        # (ip, key) -> (until when, packets still taken)
+        self._invited: OrderedDict[tuple[int, bytes], tuple[int, int]] = OrderedDict()
 
-    def answer(
-        self,
-        now_ns: int,
-        batch: DatagramBatch,
-        scan: Scan,
-        rows: NDArray[np.intp],
-        monitor_ids: NDArray[np.uint8],
-        nearer: Nearer | None = None,
-    ) -> Replies:
+    def answer(self, now_ns: int, asked: Asked) -> Replies:
         """Reply to lookups of strangers (see `montra.overlays.base.Courtesy.answer`)."""
-        kind, keys = scan.kind[rows], scan.key[rows]
+        batch, rows = asked.batch, asked.rows
+        kind, keys = asked.scan.kind[rows], asked.scan.key[rows]
         about = (kind == Kind.SEARCH) | (kind == Kind.PUBLISH)
-        near = keys[:, 0] == monitor_ids[:, 0]  # TOLERANCE_BITS are one byte
+        # Clients send what they publish or search only to nodes whose distance to the key begins with eight zero bits
+        # (`Search.cpp`, SEARCHTOLERANCE): an answer from farther away would bring nothing.
+        near = keys[:, 0] == asked.monitor_ids[:, 0]
         counters = Counters()
         answered: list[int] = []
         payloads: list[bytes] = []
@@ -120,7 +114,7 @@ class KadCourtesy:
         )
 
     def invited(self, now_ns: int, ip: int, key: bytes) -> bool:
-        """Tell whether an address was answered for this key, and take one of what it may say of it."""
+        """Tell whether an address was answered for this key, and count one of the packets that it may send."""
         until_ns, left = self._invited.get((ip, key), (0, 0))
         if until_ns <= now_ns or not left:
             return False
@@ -141,5 +135,5 @@ class KadCourtesy:
             return False
         answered[key] = now_ns + self._scope.once_ns
         invited.pop((ip, key), None)  # of an earlier answer: an old place in the order would hide those that end first
-        invited[ip, key] = now_ns + INVITED_NS, MOST_CONTENTS
+        invited[ip, key] = now_ns + INVITED_NS, MOST_PACKETS
         return True

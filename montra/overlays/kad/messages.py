@@ -171,11 +171,6 @@ def pong(port: int) -> bytes:
     return packet(Op.PONG, struct.pack("<H", port))
 
 
-def read_pong(data: bytes) -> int:
-    """Read PONG: the port."""
-    return reader_of(data).u16()
-
-
 def wire_id_at(data: bytes, at: int) -> bytes:
     """Return the canonical form of the ID that begins at this place of a packet, which must hold it whole."""
     return from_wire(data[at : at + ID_BYTES])

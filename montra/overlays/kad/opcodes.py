@@ -13,10 +13,9 @@ PROTOCOLS: Final = frozenset({0xA3, 0xB2, 0xC5, 0xD4, KAD, KAD_PACKED})
 
 #: The Kad version that we speak: that of eMule 0.49b and of aMule up to 2.3.3, the first with HELLO_RES_ACK.
 OUR_VERSION: Final = 8
-#: What a search, a store and a node lookup ask for in the count byte of REQ, and the most that it can ask for.
+#: What a search and a store ask for in the count byte of REQ, and the most that it can ask for.
 SEARCH_COUNT: Final = 2
 STORE_COUNT: Final = 4
-NODE_COUNT: Final = 11
 MOST_COUNT: Final = 0x1F
 
 

@@ -6,14 +6,11 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from montra.datagrams import Counters, DatagramBatch
-from montra.overlays.base import EVERYTHING, Courtesy, Message, Peer, Reading, Scan, Scope, Wire
+from montra.overlays.base import EVERYTHING, Courtesy, Message, Peer, Reading, Said, Scan, Scope, Wire
 from montra.overlays.kad import clients, contents, courtesy, ids, messages, nodes_dat, parse
 from montra.overlays.kad.defaults import DEFAULTS, PUBLIC_NODES, REFUSED_BLOCKS
-from montra.overlays.kad.head import OPCODE_AT
+from montra.overlays.kad.head import OPCODE_AT, Opening
 from montra.overlays.kad.ids import ID_BYTES
 from montra.overlays.kad.messages import Hello
 from montra.overlays.kad.opcodes import MOST_COUNT, Op
@@ -67,8 +64,11 @@ class Kad:
         return parse.parse(data)
 
     def may_answer(self, data: bytes, transaction: bytes) -> bool:
-        """Tell whether a datagram is a reply by its opcode."""
-        return len(data) > OPCODE_AT and data[OPCODE_AT] in parse.REPLIES
+        """Tell whether a datagram is a HELLO_RES, the only reply that monitors wait for, and carries our key.
+
+        Without transactions a forger needs to guess nothing else. Old clients, which know no keys, get no favour.
+        """
+        return len(data) > OPCODE_AT and data[OPCODE_AT] == Op.HELLO_RES and bool(data[0] & Opening.VERIFIED)
 
     def introduction(self, monitor_id: bytes, target: Peer, transaction: bytes) -> bytes:
         """Return HELLO_REQ: the first brings the monitor into the target's table, the second makes it one to hand out.
@@ -95,7 +95,8 @@ class Kad:
     def answer(self, query: Message, monitor_id: bytes, target: Peer) -> bytes | None:
         """Return HELLO_RES and PONG to the target's HELLO_REQ and PING, None for silence to all else.
 
-        A RES would make the monitor a node that the target publishes to and searches at.
+        A RES would make the monitor a node that the target publishes to and searches at. PONG is longer than PING by
+        its port, and both are longer than a query that came plain if the target's key has them encrypted.
         """
         peer = Peer(target.node_id, query.peer_key or target.key)
         if query.type != "query":
@@ -114,11 +115,9 @@ class Kad:
         """Return who replies to strangers by such a table (`courtesy.KadCourtesy`), None for silence."""
         return courtesy.from_table(table, scope)
 
-    def contents(
-        self, batch: DatagramBatch, rows: NDArray[np.intp], attachments: NDArray[np.uint32], counters: Counters
-    ) -> list[Content]:
+    def contents(self, said: Said, counters: Counters) -> tuple[list[Content], int]:
         """Return what is published and searched (`contents.contents`)."""
-        return contents.contents(batch, rows, attachments, counters)
+        return contents.contents(said, counters)
 
     def keyword_id(self, word: str) -> bytes | None:
         """Return the MD4 of the word (`ids.keyword_id`)."""

@@ -171,5 +171,3 @@ _LAYOUTS: Final[Mapping[int, _Layout]] = {
     Op.PONG: _Layout(_bare, 2, transaction=PONG),
     Op.FIREWALLUDP: _Layout(_bare, 3, transaction=b"firewalludp"),
 }
-#: Opcodes of packets that answer.
-REPLIES: Final = frozenset(op for op, layout in _LAYOUTS.items() if not layout.method)

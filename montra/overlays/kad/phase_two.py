@@ -18,6 +18,8 @@ from montra.overlays.kad.reader import KadError, Reader
 from montra.overlays.kad.tags import Tag, read_tags, write_tags
 
 _TREE_FOLLOWS: Final = 0x8000
+#: Files that clients put in one PUBLISH_KEY_REQ; more are not read, since so many tiny ones fit into a small datagram.
+MOST_FILES: Final = 50
 
 
 class File(NamedTuple):
@@ -74,6 +76,17 @@ class SearchNotes(NamedTuple):
     size: int
 
 
+class FindBuddy(NamedTuple):
+    """FINDBUDDY_REQ: a firewalled node looks for a helper.
+
+    key: what the lookup before it looked for, every bit of the sender's own ID inverted.
+    """
+
+    key: bytes
+    user_hash: bytes
+    tcp_port: int
+
+
 class SearchResult(NamedTuple):
     """SEARCH_RES."""
 
@@ -90,7 +103,7 @@ class PublishResult(NamedTuple):
 
 
 def publish_key(key: bytes, files: Sequence[File]) -> bytes:
-    """Return PUBLISH_KEY_REQ; clients put at most 50 files in one."""
+    """Return PUBLISH_KEY_REQ, for MOST_FILES at most."""
     return packet(Op.PUBLISH_KEY_REQ, to_wire(key) + _write_files(files))
 
 
@@ -98,6 +111,8 @@ def read_publish_key(data: bytes, *, cut: bool = False) -> PublishKey:
     """Read PUBLISH_KEY_REQ; of one that was cut, the files that are whole."""
     reader = reader_of(data)
     key, count = reader.id(), reader.u16()
+    if count > MOST_FILES:
+        raise KadError("wrong_size")
     return PublishKey(key, list(_read_files(reader, count, cut)), count)
 
 
@@ -161,6 +176,18 @@ def read_search_notes(data: bytes) -> SearchNotes:
     """Read SEARCH_NOTES_REQ."""
     reader = reader_of(data)
     return SearchNotes(reader.id(), reader.u64())
+
+
+def find_buddy(message: FindBuddy) -> bytes:
+    """Return FINDBUDDY_REQ."""
+    body = to_wire(message.key) + to_wire(message.user_hash) + struct.pack("<H", message.tcp_port)
+    return packet(Op.FINDBUDDY_REQ, body)
+
+
+def read_find_buddy(data: bytes) -> FindBuddy:
+    """Read FINDBUDDY_REQ."""
+    reader = reader_of(data)
+    return FindBuddy(reader.id(), reader.id(), reader.u16())
 
 
 def search_result(message: SearchResult) -> bytes:

@@ -14,7 +14,7 @@ Reason = Literal[
     "unknown_opcode",  # not in `opcodes.Op`
     "bad_count",  # REQ for no contacts
     "wrong_recipient",  # REQ for an ID that is not ours
-    "wrong_size",  # more or fewer contacts than announced
+    "wrong_size",  # more or fewer contacts than announced, more files than clients send
     "bad_version",  # a node of Kad 1 or of no version
     "bad_tag",  # a tag of unknown type
     "bad_tree",  # a search expression of unknown structure, or too deep

@@ -20,7 +20,7 @@ READING: Final = Reading(
             "Searched or published?",
             "A Kad request says how many contacts it wants: two for a search, four for a publish. A firewalled node "
             "that looks for a helper wants four too and counts as a publish of its key, unless it told a monitor; a "
-            "search that asks again because nobody answered wants eleven and counts as a node lookup.",
+            "search that asks again because nobody answered wants eleven and is taken for a node lookup.",
         ),
         (
             "What a key is",
@@ -42,7 +42,8 @@ READING: Final = Reading(
         ),
         (
             "Node lookups",
-            "are the upkeep of routing tables, and searches that ask again. They are counted apart.",
+            "are the upkeep of routing tables, and searches that ask again. All are marked as maintenance, "
+            "and are in no other number.",
         ),
     ),
 )

@@ -82,8 +82,11 @@ class KadWire:
         ]
         length = np.fromiter(map(len, rows), np.int32, n)
         width = max(-(-int(length.max(initial=0)) // SLOT_STEP), 1) * SLOT_STEP
-        buffer = np.frombuffer(bytearray(b"".join([row.ljust(width, b"\0") for row in rows])), np.uint8)
-        buffer = buffer.reshape(n, width)
+        # zeros cost nothing until they are touched: one long row must not make all others long
+        buffer = np.zeros((n, width), np.uint8)
+        into = buffer.reshape(-1).data
+        for begin, data in zip(range(0, n * width, width), rows, strict=True):
+            into[begin : begin + len(data)] = data
         cut = (buffer[:, 0] & Opening.CUT) != 0
         self._count(buffer[:, 0])
         return DatagramBatch(buffer, length, cut, batch.source_ip, batch.source_port, batch.local, batch.time_ns)

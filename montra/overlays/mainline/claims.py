@@ -6,6 +6,7 @@ the monitor that was asked for it first. Tokens need no memory: they are a keyed
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from hashlib import blake2b
 
 from montra.overlays.mainline.shapes import TOKEN_BYTES
@@ -25,7 +26,9 @@ class Claims:
     def __init__(self, secret: bytes, max_claims: int = MAX_CLAIMS) -> None:
         self._secret = secret
         self._max = max_claims
-        self._held: dict[bytes, tuple[int, bytes]] = {}  # key -> (end, monitor), the first to end first
+        # key -> (end, monitor), the first to end first. A plain dict takes ever longer to find the first of what is
+        # left while many are taken out.
+        self._held: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._held)

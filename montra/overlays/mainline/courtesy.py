@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from montra.datagrams import Counters, DatagramBatch, StrangerReply, runs_of
-from montra.overlays.base import Nearer, Replies, Scan
+from montra.datagrams import Counters, StrangerReply, runs_of
+from montra.overlays.base import Asked, Nearer, Replies
 from montra.overlays.mainline import messages, shapes
 from montra.overlays.mainline.claims import Claims
 from montra.overlays.mainline.escorts import Escorts
@@ -158,31 +158,24 @@ class MainlineCourtesy:
         self._claims = Claims(secret)
         self._escorts = Escorts()
 
-    def answer(
-        self,
-        now_ns: int,
-        batch: DatagramBatch,
-        scan: Scan,
-        rows: NDArray[np.intp],
-        monitor_ids: NDArray[np.uint8],
-        nearer: Nearer | None = None,
-    ) -> Replies:
+    def answer(self, now_ns: int, asked: Asked) -> Replies:
         """Reply to lookups of strangers (see `montra.overlays.base.Courtesy.answer`)."""
-        queries = _Queries(batch, scan, rows)
+        scan, rows, monitor_ids = asked.scan, asked.rows, asked.monitor_ids
+        queries = _Queries(asked)
         sender = families(scan.version[rows], queries.beginning, queries.transaction_bytes)
         policy = self._policy[sender]
         counters = Counters()
         making = np.where(scan.kind[rows] == Kind.ANNOUNCE, np.uint8(Reply.SILENT), policy)
         for i in np.flatnonzero(policy == Reply.ONCE).tolist():
-            made = self._once(now_ns, batch, scan, int(rows[i]), monitor_ids[i].tobytes(), counters)
+            made = self._once(now_ns, asked, i, counters)
             if made is None:
                 policy[i] = made = self._least[sender[i]]
             making[i] = made
         ranked = np.flatnonzero(making == Reply.BEHIND)
         late: list[StrangerReply] = []
         if len(ranked):
-            making[ranked] = _ranked(nearer, queries.keys(ranked), monitor_ids[ranked])
-            late = self._escort(now_ns, batch, rows, ranked, making, queries)
+            making[ranked] = _ranked(asked.nearer, queries.keys(ranked), monitor_ids[ranked])
+            late = self._escort(now_ns, asked, ranked, making, queries)
         written = [rows[:0]]
         payloads: list[bytes] = []
         for value in np.unique(making[making != Reply.SILENT]).tolist():
@@ -200,17 +193,16 @@ class MainlineCourtesy:
     def _escort(
         self,
         now_ns: int,
-        batch: DatagramBatch,
-        rows: NDArray[np.intp],
+        asked: Asked,
         ranked: NDArray[np.intp],
         making: NDArray[np.uint8],
         queries: _Queries,
     ) -> list[StrangerReply]:
         """Hold errors of BEHIND back, by making them silence, and return those whose escort has come."""
         released: list[StrangerReply] = []
-        ranked = ranked[making[ranked] != Reply.SILENT]
-        asked, answers = rows[ranked], (making[ranked] == Reply.OWN_ID).tolist()
-        sources = zip(batch.source_ip[asked].tolist(), batch.source_port[asked].tolist(), strict=True)
+        batch, ranked = asked.batch, ranked[making[ranked] != Reply.SILENT]
+        rows, answers = asked.rows[ranked], (making[ranked] == Reply.OWN_ID).tolist()
+        sources = zip(batch.source_ip[rows].tolist(), batch.source_port[rows].tolist(), strict=True)
         keys = map(bytes, queries.keys(ranked))
         for i, answered, (ip, port), key in zip(ranked.tolist(), answers, sources, keys, strict=True):
             search = ip, port, key
@@ -220,14 +212,13 @@ class MainlineCourtesy:
             elif not self._escorts.fails_at_once(now_ns, search):
                 # shorter than any query that has an ID and a key, so its length is not looked at
                 error = shapes.write(shapes.SERVER_ERROR, b"", b"", queries.transaction(i))
-                self._escorts.hold(search, StrangerReply(int(batch.local[rows[i]]), ip, port, error))
+                self._escorts.hold(search, StrangerReply(int(batch.local[asked.rows[i]]), ip, port, error))
                 making[i] = Reply.SILENT
         return released
 
-    def _once(
-        self, now_ns: int, batch: DatagramBatch, scan: Scan, row: int, monitor_id: bytes, counters: Counters
-    ) -> int | None:
-        """Return how to reply to a query under ONCE, None for one that another monitor answers."""
+    def _once(self, now_ns: int, asked: Asked, i: int, counters: Counters) -> int | None:
+        """Return how to reply to the i-th query under ONCE, None for one that another monitor answers."""
+        batch, scan, row, monitor_id = asked.batch, asked.scan, int(asked.rows[i]), asked.monitor_ids[i].tobytes()
         kind, ip = int(scan.kind[row]), int(batch.source_ip[row])
         if kind == Kind.ANNOUNCE:
             if messages.token(batch.payload(row)) == self._claims.token(ip):
@@ -276,13 +267,14 @@ def _ranked(nearer: Nearer | None, keys: NDArray[np.uint8], monitor_ids: NDArray
 
 
 class _Queries:
-    """What replies need of n lookups of a batch.
+    """What replies need of n lookups.
 
     beginning uint16[n]: the first two bytes of transactions of four; transaction_bytes uint16[n]; length, source_ip: as
     in the batch. Where the scan does not know the transaction the message is parsed.
     """
 
-    def __init__(self, batch: DatagramBatch, scan: Scan, rows: NDArray[np.intp]) -> None:
+    def __init__(self, asked: Asked) -> None:
+        batch, scan, rows = asked.batch, asked.scan, asked.rows
         self.length = batch.length[rows]
         self.source_ip = batch.source_ip[rows]
         self.transaction_bytes = scan.transaction_bytes[rows]

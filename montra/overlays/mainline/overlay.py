@@ -6,11 +6,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from montra.datagrams import Counters, DatagramBatch
-from montra.overlays.base import EVERYTHING, Courtesy, Message, Peer, Scan, Scope, Wire
+from montra.overlays.base import EVERYTHING, Courtesy, Message, Peer, Said, Scan, Scope, Wire
 from montra.overlays.mainline import clients, courtesy, messages, replies
 from montra.overlays.mainline.reading import READING
 from montra.overlays.mainline.scan import Scanner
@@ -120,11 +117,9 @@ class Mainline:
         """
         return courtesy.from_table(table, secret)
 
-    def contents(
-        self, batch: DatagramBatch, rows: NDArray[np.intp], attachments: NDArray[np.uint32], counters: Counters
-    ) -> list[Content]:
+    def contents(self, said: Said, counters: Counters) -> tuple[list[Content], int]:
         """Return nothing: all that clients say of an info-hash is in get_peers and announce_peer, which are lookups."""
-        return []
+        return [], 0
 
     def keyword_id(self, word: str) -> bytes | None:
         """Return None: nothing is found by keywords."""

@@ -112,6 +112,10 @@ def datagrams() -> tuple[Received, ...]:
     return DATAGRAMS
 
 
+#: What a lookup is by the last five bits of its count byte.
+_KINDS = dict.fromkeys(range(1, 32), Kind.NODE_LOOKUP) | {2: Kind.SEARCH, 4: Kind.PUBLISH}
+
+
 def _batch(payloads: Sequence[bytes]) -> DatagramBatch:
     """A batch whose rows end in what a longer datagram left there, as a reused buffer has it."""
     batch = DatagramBatch.of([(i, 1, 1, 1, payload) for i, payload in enumerate(payloads)])
@@ -128,7 +132,7 @@ def _agreement(payloads: Sequence[bytes]) -> list[str]:
         message = parse(payload)
         lookup = message.method == "req"
         kind = int(found.kind[row])
-        assert (kind != Kind.OTHER) == lookup, payload
+        assert kind == (_KINDS[payload[7] & 31] if lookup else Kind.OTHER), payload
         assert found.key[row].tobytes() == (message.key if lookup else bytes(16)), payload
         assert int(found.transaction_bytes[row]) == (16 if lookup else 0), payload
         assert not found.requester_id[row].any()

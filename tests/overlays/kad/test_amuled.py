@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import random
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from montra.datagrams import Datagram, DatagramBatch, ip_number
-from montra.lab.clients.namespace import Namespace, namespace
-from montra.lab.kad.configuration import write_configuration
-from montra.lab.kad.daemon import Command, Daemon
-from montra.lab.kad.population import KadNode
+from montra.lab.clients.namespace import Namespace
+from montra.lab.kad.daemon import Command
 from montra.overlays.base import Contact, Message, Peer
 from montra.overlays.kad import OVERLAY
 from montra.overlays.kad.ids import keyword_id
 from zone_store.captures import Kind
 
+from .daemons import connected, nodes_of
+
 pytestmark = [pytest.mark.clients, pytest.mark.netns, pytest.mark.slow]
 
-NODES = tuple(
-    KadNode(index=i, id=f"a4{i:02x}{i * 0x1234567890ABCDEF:028x}", ip=f"100.64.{i}.1", udp_key=1000 + i)
-    for i in (1, 2, 3)
-)
+NODES = nodes_of(3, 1000)
 TARGET = NODES[0]
 MONITOR_ID = TARGET.node_id[:-1] + bytes((TARGET.node_id[-1] ^ 1,))
 WORD = "montra"
@@ -37,18 +31,7 @@ WORD = "montra"
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
     """A network of three nodes."""
-    with ExitStack() as stack:
-        made = stack.enter_context(namespace(f"montra-wire-{os.getpid()}", "127.0.0.1", "100.64.0.0/10"))
-        for node in NODES:
-            folder: Path = tmp_path_factory.mktemp(f"node{node.index}")
-            write_configuration(folder, node, [other for other in NODES if other is not node])
-            daemon = Daemon(made, folder, node, {})
-            stack.callback(daemon.wait)
-            stack.callback(daemon.end)
-        give_up = time.monotonic() + 60
-        while "Kad: Connected" not in Command(made, TARGET, "status").said():
-            assert time.monotonic() < give_up, "amuled does not connect"
-            time.sleep(0.2)
+    with connected("montra-wire", NODES, tmp_path_factory) as made:
         yield made
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Callable
 
 import numpy as np
 
 from montra.datagrams import Counters, DatagramBatch
+from montra.overlays.base import Said
 from montra.overlays.kad.contents import MOST_NAME, MOST_TAGS, contents
 from montra.overlays.kad.head import opened
 from montra.overlays.kad.ids import keyword_id, to_wire
@@ -23,12 +25,16 @@ TYPE = b"\x02\x01\x00\x03" + b"\x05\x00Video"
 TCP = b"\x08\x01\x00\xfd" + struct.pack("<H", 4662)
 
 
-def said(*packets: bytes, truncated: bool = False) -> tuple[list[Content], dict[str, int]]:
+def said(
+    *packets: bytes, truncated: bool = False, invited: Callable[[int, bytes], bool] = lambda _ip, _key: True
+) -> tuple[list[Content], dict[str, int]]:
+    """What these packets say, and what of them was counted; "naming": packets that name a content ID."""
     batch = DatagramBatch.of([(70 + i, 3, 0x64400101, 4672, opened(one)) for i, one in enumerate(packets)])
     batch.truncated[:] = truncated
     counters = Counters()
     rows = np.arange(len(packets))
-    return contents(batch, rows, 40 + rows.astype(np.uint32), counters), counters.counts
+    found, naming = contents(Said(batch, rows, 40 + rows.astype(np.uint32), invited), counters)
+    return found, counters.counts | {"naming": naming}
 
 
 def test_each_file_under_a_keyword_is_one_content() -> None:
@@ -39,13 +45,32 @@ def test_each_file_under_a_keyword_is_one_content() -> None:
         Content(71, 41, 0x64400101, 4672, What.KEYWORD, KEY, FILE, 734_003_200, "red.avi", tags),
         Content(71, 41, 0x64400101, 4672, What.KEYWORD, KEY, KEY, 734_003_200),
     ]
-    assert counters == {}
+    assert counters == {"naming": 1}
 
 
 def test_of_a_packet_that_was_cut_the_whole_files_are_taken() -> None:
     packet = b"\xe4\x43" + WIRE_KEY + b"\x02\x00" + WIRE_FILE + b"\x01" + SIZE + WIRE_KEY[:5]
     assert [one.file_id for one in said(packet, truncated=True)[0]] == [FILE]
-    assert said(packet) == ([], {"unreadable": 1})
+    assert said(packet) == ([], {"unreadable": 1, "naming": 1})
+
+
+def test_what_is_not_wanted_is_not_read() -> None:
+    asked = []
+
+    def invited(ip: int, key: bytes) -> bool:
+        asked.append((ip, key))
+        return False
+
+    broken = b"\xe4\x43" + WIRE_KEY + b"\xff"
+    assert said(broken, b"\xe4\x44" + WIRE_FILE, b"\xe4\x60", invited=invited) == ([], {"uninvited": 2, "naming": 2})
+    assert asked == [(0x64400101, KEY), (0x64400101, FILE)]
+    assert said(broken[:17], invited=invited) == ([], {"unreadable": 1, "naming": 1})
+
+
+def test_more_files_than_clients_send_are_not_read() -> None:
+    files = 51 * (WIRE_FILE + b"\x00")
+    assert len(said(b"\xe4\x43" + WIRE_KEY + b"\x32\x00" + files)[0]) == 50
+    assert said(b"\xe4\x43" + WIRE_KEY + b"\x33\x00" + files) == ([], {"unreadable": 1, "naming": 1})
 
 
 def test_a_source_is_a_file_without_its_publisher() -> None:

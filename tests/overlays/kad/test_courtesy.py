@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from montra.datagrams import DatagramBatch
-from montra.overlays.base import Replies, Scope
+from montra.overlays.base import Asked, Replies, Scope
 from montra.overlays.kad import OVERLAY, messages
-from montra.overlays.kad.courtesy import INVITED_NS, MOST_CONTENTS, KadCourtesy, from_table, reply_table
+from montra.overlays.kad.courtesy import INVITED_NS, MOST_PACKETS, KadCourtesy, from_table, reply_table
 from montra.overlays.kad.head import opened
 
 HOUR_NS = 3600 * 10**9
@@ -29,7 +29,7 @@ def answer(courtesy: KadCourtesy, now_ns: int, *requests: tuple[int, bytes, int]
     batch = asked(*requests)
     rows = np.arange(len(batch))
     monitors = np.frombuffer(MONITOR * len(batch), np.uint8).reshape(-1, 16)
-    return courtesy.answer(now_ns, batch, OVERLAY.scan(batch), rows, monitors)
+    return courtesy.answer(now_ns, Asked(batch, OVERLAY.scan(batch), rows, monitors))
 
 
 def test_each_content_id_is_answered_once_with_no_contacts() -> None:
@@ -60,7 +60,7 @@ def test_a_monitor_too_far_for_phase_two_leaves_the_content_id_to_others() -> No
     assert len(answer(courtesy, 0, (SEARCH, FAR_KEY, 9)).rows) == 0
     near = np.frombuffer(FAR_KEY, np.uint8).reshape(1, 16)
     batch = asked((SEARCH, FAR_KEY, 9))
-    assert len(courtesy.answer(0, batch, OVERLAY.scan(batch), np.array([0]), near).rows) == 1
+    assert len(courtesy.answer(0, Asked(batch, OVERLAY.scan(batch), np.array([0]), near)).rows) == 1
 
 
 def test_another_part_of_the_fleet_answers_its_own() -> None:
@@ -88,7 +88,7 @@ def test_who_was_answered_may_say_so_much_for_so_long() -> None:
     assert courtesy.invited(1, 9, KEY)
     assert not courtesy.invited(1, 8, KEY)
     assert not courtesy.invited(1, 9, OTHER_KEY)
-    assert sum(courtesy.invited(2, 9, KEY) for _ in range(2 * MOST_CONTENTS)) == MOST_CONTENTS - 1
+    assert sum(courtesy.invited(2, 9, KEY) for _ in range(2 * MOST_PACKETS)) == MOST_PACKETS - 1
     answer(courtesy, 0, (SEARCH, OTHER_KEY, 9))
     assert not courtesy.invited(INVITED_NS, 9, OTHER_KEY)
 

@@ -1,5 +1,7 @@
 """A seeded storm of mutated messages, on the wire and opened: nothing raises, and the scan says what the parser says.
 
+Wire, scan, parser, the reader of each kind of packet, and what is told of contents get it.
+
 It also counts, so that the storm is known to reach every way out.
 """
 
@@ -13,9 +15,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from montra.datagrams import SLOT_BYTES, DatagramBatch
-from montra.overlays.kad import messages, phase_two, reachability
-from montra.overlays.kad.head import opened
+from montra.datagrams import SLOT_BYTES, Counters, DatagramBatch
+from montra.overlays.base import Said
+from montra.overlays.kad import messages, phase_two
+from montra.overlays.kad.contents import contents
 from montra.overlays.kad.ids import verify_key
 from montra.overlays.kad.obfuscation import obfuscate
 from montra.overlays.kad.opcodes import Op
@@ -38,7 +41,6 @@ READERS: dict[int, Callable[[bytes], object]] = {
     Op.HELLO_RES_ACK: messages.read_hello_ack,
     Op.REQ: messages.read_request,
     Op.RES: messages.read_response,
-    Op.PONG: messages.read_pong,
     Op.SEARCH_KEY_REQ: phase_two.read_search_key,
     Op.SEARCH_SOURCE_REQ: phase_two.read_search_source,
     Op.SEARCH_NOTES_REQ: phase_two.read_search_notes,
@@ -47,10 +49,7 @@ READERS: dict[int, Callable[[bytes], object]] = {
     Op.PUBLISH_SOURCE_REQ: phase_two.read_publish_source,
     Op.PUBLISH_NOTES_REQ: phase_two.read_publish_notes,
     Op.PUBLISH_RES: phase_two.read_publish_result,
-    Op.FIREWALLED2_REQ: reachability.read_firewalled2,
-    Op.FIREWALLED_RES: reachability.read_firewalled_result,
-    Op.FINDBUDDY_REQ: reachability.read_find_buddy,
-    Op.CALLBACK_REQ: reachability.read_callback,
+    Op.FINDBUDDY_REQ: phase_two.read_find_buddy,
 }
 
 
@@ -120,6 +119,7 @@ def test_nothing_raises_and_scan_agrees_with_parse(
     wire = KadWire(SECRET, rng)
     own_ids = np.tile(np.frombuffer(OWN, np.uint8), (ROWS, 1))
     outcome: Counter[str] = Counter()
+    told = Counters()
     flags = np.zeros(256, np.int64)
     for _ in range(ROUNDS):
         raw, rows = [], []
@@ -131,7 +131,11 @@ def test_nothing_raises_and_scan_agrees_with_parse(
             raw.append(mutate(rng, data, raw or corpus) if rng.random() < 0.2 else data)
             head = bytes((rng.randrange(32), 1, 0, 0, 0))
             rows.append(mutate(rng, head + packet, corpus)[:SLOT_BYTES])
-        batch = wire.open(DatagramBatch.of([(1, 1, SOURCE, 1, data) for data in raw]), own_ids)
+        batch = DatagramBatch.of([(1, 1, SOURCE, 1, data) for data in raw])
+        batch.truncated |= np.array([rng.random() < 0.05 for _ in raw])  # as if their rest were lost
+        batch = wire.open(batch, own_ids)
+        said, _ = contents(Said(batch, np.arange(ROWS), np.zeros(ROWS, np.uint32), lambda _ip, _key: True), told)
+        told.add("contents", len(said))
         received = [batch.payload(row) for row in range(ROWS)]
         flags += np.bincount(batch.buffer[:, 0], minlength=256)
         for payloads in (received, rows):
@@ -147,7 +151,8 @@ def test_nothing_raises_and_scan_agrees_with_parse(
     assert outcome["read"] > 50_000
     assert outcome["read: too_short"] > 10_000
     assert {"read: bad_tag", "read: bad_tree", "read: wrong_size", "read: bad_version"} <= set(outcome)
+    assert told.counts["contents"] > 2_000
+    assert told.counts["unreadable"] > 2_000
     # plain, obfuscated, verified, unreadable, for another, cut: each way in was taken
     assert all(flags[value] > 100 for value in (0, 1, 3, 4, 8, 9, 11, 16, 17, 19))
     assert not flags[32:].any()
-    assert opened(b"", 4) == b"\4\0\0\0\0"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from montra.overlays.kad import messages, reachability
+from montra.overlays.kad import messages
 from montra.overlays.kad.messages import Bootstrap, Contact, Hello
 from montra.overlays.kad.opcodes import Op
 from montra.overlays.kad.reader import KadError
@@ -13,7 +13,6 @@ N5 = bytes.fromhex("a4116ece1738f7d93d9c172411e20b8f")
 N6 = bytes.fromhex("a4b17c2390c192cfd3ac94af0f21ddb6")
 N2 = bytes.fromhex("a42f902bd23f0824128b2f330c5c7fd0")
 KEYWORD = bytes.fromhex("a4bd1308ace6f2fc7ff1f814710f6297")
-USER = bytes.fromhex("b7cad3efbf0e165b5cfc99e0acd06f42")
 
 
 def test_what_we_write_is_what_real_nodes_write(packets: dict[str, bytes]) -> None:
@@ -28,8 +27,6 @@ def test_what_we_write_is_what_real_nodes_write(packets: dict[str, bytes]) -> No
         "req search": messages.request(2, KEYWORD, N5),
         "req node": messages.request(11, KEYWORD, N5),
         "res": messages.response(KEYWORD, contacts),
-        "firewalled2 req": reachability.firewalled2(reachability.Firewalled2(4662, USER, 2)),
-        "firewalled res": reachability.firewalled_result(0x64400301),
         "ping": messages.packet(Op.PING),
         "pong": messages.pong(4672),
     }.items() <= packets.items()
@@ -44,9 +41,6 @@ def test_what_real_nodes_write_is_read(packets: dict[str, bytes]) -> None:
     assert response.target == KEYWORD
     assert response.contacts[1] == Contact(N3, 0x64400301, 4672, 4662, 8)
     assert len(response.contacts) == 4
-    assert messages.read_pong(packets["pong"]) == 4672
-    assert reachability.read_firewalled2(packets["firewalled2 req"]) == (4662, USER, 2)
-    assert reachability.read_firewalled_result(packets["firewalled res"]) == 0x64400301
 
 
 def test_a_hello_with_tags() -> None:
@@ -70,17 +64,6 @@ def test_bootstrap() -> None:
     assert messages.read_bootstrap(packet) == bootstrap
 
 
-def test_buddies() -> None:
-    find = reachability.FindBuddy(KEYWORD, USER, 4662)
-    packet = reachability.find_buddy(find)
-    assert packet.hex() == "e451" + "0813bda4fcf2e6ac14f8f17f97620f71" + ("efd3cab75b160ebfe099fc5c426fd0ac" + "3612")
-    assert reachability.read_find_buddy(packet) == find
-    call = reachability.Callback(KEYWORD, N1, 4662)
-    assert reachability.read_callback(reachability.callback(call)) == call
-    assert reachability.callback(call)[:2] == b"\xe4\x52"
-    assert reachability.firewalled(4662) == b"\xe4\x50\x36\x12"
-
-
 def test_every_reader_refuses_every_cut(packets: dict[str, bytes]) -> None:
     readers = {
         "hello req": messages.read_hello,
@@ -88,9 +71,6 @@ def test_every_reader_refuses_every_cut(packets: dict[str, bytes]) -> None:
         "hello res ack": messages.read_hello_ack,
         "req node": messages.read_request,
         "res": messages.read_response,
-        "pong": messages.read_pong,
-        "firewalled2 req": reachability.read_firewalled2,
-        "firewalled res": reachability.read_firewalled_result,
     }
     for name, read in readers.items():
         for end in range(2, len(packets[name])):

@@ -103,3 +103,10 @@ def test_every_reader_refuses_every_cut(packets: dict[str, bytes], name: str, re
     for end in range(2, len(packets[name])):
         with pytest.raises(KadError):
             read(packets[name][:end])
+
+
+def test_buddies() -> None:
+    find = phase_two.FindBuddy(KEYWORD, bytes.fromhex("b7cad3efbf0e165b5cfc99e0acd06f42"), 4662)
+    packet = phase_two.find_buddy(find)
+    assert packet.hex() == "e451" + "0813bda4fcf2e6ac14f8f17f97620f71" + ("efd3cab75b160ebfe099fc5c426fd0ac" + "3612")
+    assert phase_two.read_find_buddy(packet) == find

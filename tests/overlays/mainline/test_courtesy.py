@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from montra.datagrams import SLOT_BYTES, DatagramBatch
-from montra.overlays.base import Replies
+from montra.overlays.base import Asked, Replies
 from montra.overlays.mainline import OVERLAY
 from montra.overlays.mainline.bencode import encode
 from montra.overlays.mainline.courtesy import LEAST, Family, Reply, families, family, from_table, name, reply_table
@@ -53,9 +53,8 @@ class Monitors:
         batch = DatagramBatch.of([(now_ns, 1, ip, 6881, data) for data in payloads])
         scan = self.scanner.scan(batch)
         rows = np.flatnonzero(scan.kind)
-        return self.courtesy.answer(
-            now_ns, batch, scan, rows, np.tile(np.frombuffer(monitor, np.uint8), (len(rows), 1))
-        )
+        monitors = np.tile(np.frombuffer(monitor, np.uint8), (len(rows), 1))
+        return self.courtesy.answer(now_ns, Asked(batch, scan, rows, monitors))
 
     def one(self, payload: bytes, **where: object) -> bytes | None:
         """The reply to one query; the same again when its layout is known."""
@@ -164,7 +163,7 @@ def test_behind_answers_who_is_none_of_the_nearest_and_lets_the_others_fail() ->
         asked.append((keys.tobytes(), ids.tobytes()))
         return np.array([0, 3, 2, 4])
 
-    replies = made.courtesy.answer(0, batch, made.scanner.scan(batch), np.arange(4), monitors, nearer)
+    replies = made.courtesy.answer(0, Asked(batch, made.scanner.scan(batch), np.arange(4), monitors, nearer))
     tail = b"e1:t1:T1:v4:mT\0\x011:y1:"
     error = b"d1:eli202e12:Server Error" + tail + b"ee"
     said = [reply for _, reply in sorted(zip(replies.rows.tolist(), replies.payloads, strict=True))]
@@ -306,7 +305,7 @@ def test_arrays_say_what_one_at_a_time_would_and_never_more_than_was_asked(
         rows = np.flatnonzero(scan.kind)
         known += int(np.count_nonzero(scan.transaction_at[rows]))
         ids = np.frombuffer(rng.randbytes(20 * len(rows)), np.uint8).reshape(-1, 20)
-        replies = monitors.courtesy.answer(0, batch, scan, rows, ids)
+        replies = monitors.courtesy.answer(0, Asked(batch, scan, rows, ids))
         got = dict(zip(replies.rows.tolist(), replies.payloads, strict=True))
         assert len(got) == len(replies.payloads)
         for row, monitor in zip(rows.tolist(), ids, strict=True):
@@ -336,7 +335,7 @@ def test_what_would_be_longer_is_dropped_and_counted() -> None:
     batch = DatagramBatch.of([(0, 1, 2, 3, CLIENTS[Family.LIBTORRENT])])
     scan = monitors.scanner.scan(batch)
     batch.length[0] = 40
-    replies = monitors.courtesy.answer(0, batch, scan, np.array([0]), np.zeros((1, 20), np.uint8))
+    replies = monitors.courtesy.answer(0, Asked(batch, scan, np.array([0]), np.zeros((1, 20), np.uint8)))
     assert replies.payloads == []
     assert replies.dropped.counts == {"reply_too_long": 1}
 
