@@ -46,8 +46,9 @@ def test_captures_places_and_tells_apart_what_amuled_search_and_publish(tmp_path
     for name in ("capture", "capture_lookups", "capture_announces", "told_apart", "destination", "inferred"):
         assert found[name]["share"] >= WANTED, (name, found[name], found["causes"])
     assert found["unexplained"]["share"] <= 1 - WANTED
-    # of few lookups what followed does not tell what they were for: a node shares what it has just searched for
-    assert found["told_apart"]["trials"] >= 0.95 * found["capture"]["hits"]
+    # what followed does not tell which lookup of a node it followed where it shares what it has just searched for: at
+    # most the 60 downloads
+    assert found["told_apart"]["trials"] >= found["capture"]["hits"] - 60
     assert {group["name"] for group in found["groups"]} == {told["clients"]["amuled"].lower()}
     assert told["clients"]["amuled"].startswith("aMuleD 2.")
     assert json.loads((Path(told["run"]) / "validation.json").read_bytes()) == found
