@@ -227,6 +227,8 @@ def test_ctrl_c_leaves_no_worker_and_no_half_written_store(folder: Path, tmp_pat
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a job in the background of a script ignores it, and so would this
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         ready = [process.stdout.readline() for _ in range(2)]
