@@ -1,4 +1,4 @@
-"""Who comes and goes in a network whose sessions are drawn, and who is known to whom after a wait."""
+"""Time in steps: who comes and goes in a network whose sessions are drawn, and who is known to whom after a wait."""
 
 from __future__ import annotations
 
@@ -7,6 +7,26 @@ from numpy.typing import NDArray
 
 from montra.simulator.population import Nodes
 from montra.simulator.tables import Rows
+
+
+class Steps:
+    """Steps of so many seconds from `begin_ns` on. done: how many."""
+
+    def __init__(self, begin_ns: int, step_s: float) -> None:
+        self.done = 0
+        self._begin_ns = begin_ns
+        self._step_ns = round(step_s * 1e9)
+
+    @property
+    def next_ns(self) -> int:
+        """Return when the next step is due."""
+        return self._begin_ns + (self.done + 1) * self._step_ns
+
+    def take(self) -> tuple[int, int]:
+        """Do the step due; return the time it covers, (from, until]."""
+        until_ns = self.next_ns
+        self.done += 1
+        return until_ns - self._step_ns, until_ns
 
 
 class Changes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -11,11 +12,16 @@ from montra.simulator.latency import Wire
 from montra.simulator.population import Nodes, Strangers
 from montra.simulator.settings import NetworkSettings
 
+Lookup = TypeVar("Lookup")
+Place = tuple[int, int]
+"""An address: IP (host order) and port."""
 
-class Crowd:
+
+class Crowd(Generic[Lookup]):
     """What is known of them, in lists: a lookup goes through single nodes, for which arrays are slow.
 
-    ends_ns: access delay of each node; draws: for strangers' addresses and clients.
+    ends_ns: access delay of each node; draws: for strangers' addresses and clients. searching: the lookups that go on
+    at each address.
     """
 
     def __init__(
@@ -27,6 +33,7 @@ class Crowd:
         rng: random.Random,
         draws: np.random.Generator,
     ) -> None:
+        self.searching: dict[Place, list[Lookup]] = {}
         self._ends_ns = ends_ns
         self._wire = wire
         self._rng = rng
@@ -46,6 +53,16 @@ class Crowd:
 
     def _is_up(self, row: int, at_ns: int) -> bool:
         return self._ups[row] <= at_ns and (not self._downs[row] or at_ns < self._downs[row])
+
+    def _enter(self, place: Place, lookup: Lookup) -> None:
+        self.searching.setdefault(place, []).append(lookup)
+
+    def _leave(self, place: Place, lookup: Lookup) -> None:
+        left = [other for other in self.searching.get(place, ()) if other is not lookup]
+        if left:
+            self.searching[place] = left
+        else:
+            self.searching.pop(place, None)
 
     def _outside_id(self) -> bytes:
         """Draw an ID outside the zone."""

@@ -174,18 +174,8 @@ class Tables:
         if self._inward[row]:
             found = self.closest(np.array([row]), np.array([head], np.uint64), count)[0].tolist()
             return [contact for contact in found if contact >= 0]
-        held = self.slots[row]
-        held = held[held >= 0]
-        distance = self._heads[held] ^ np.uint64(head)
-        if len(held) > count:
-            near = distance.argpartition(count - 1)[:count]
-            held, distance = held[near], distance[near]
-        contacts: list[int] = held[distance.argsort()].tolist()
-        if self.listed[row]:
-            own = int(self.nodes.head[row]) ^ head
-            nearer = int(np.count_nonzero(distance < np.uint64(own)))
-            contacts.insert(nearer, row + len(self.nodes))
-        return contacts[:count]
+        own = int(self.nodes.head[row]) if self.listed[row] else None
+        return nearest_held(self.slots[row], self._heads, head, count, row + len(self.nodes), own)
 
     def closest(self, rows: Rows, heads: NDArray[np.uint64], count: int) -> Rows:
         """Return what nodes answer to keys: their `count` nearest contacts, int64[m, count], nearest first; -1 pads.
@@ -285,6 +275,25 @@ class Tables:
             room[shared] &= self._has_room(rows[shared])
         where = places[np.arange(len(rows)), np.argmax(free, axis=1)]
         self.slots[rows[room], where[room]] = contacts[room]
+
+
+def nearest_held(
+    slots: NDArray[np.int32], heads: NDArray[np.uint64], head: int, count: int, monitor: int, own: int | None
+) -> list[int]:
+    """Return the `count` contacts of one table nearest to a key, nearest first.
+
+    slots: of the table, -1 = free; heads: of all contacts by row; head: of the key; monitor: the contact that stands
+    for the monitor beside the table's node; own: the head of that node, None if it does not hand its monitor out.
+    """
+    held = slots[slots >= 0]
+    distance = heads[held] ^ np.uint64(head)
+    if len(held) > count:
+        near = distance.argpartition(count - 1)[:count]
+        held, distance = held[near], distance[near]
+    contacts: list[int] = held[distance.argsort()].tolist()
+    if own is not None:
+        contacts.insert(int(np.count_nonzero(distance < np.uint64(own ^ head))), monitor)
+    return contacts[:count]
 
 
 def nearest_of(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from montra.simulator.changes import Changes, Due
+from montra.simulator.changes import Changes, Due, Steps
 from montra.simulator.population import Nodes
 from montra.simulator.rules import QUARANTINE_S, RULES, Entry
 from montra.simulator.settings import Family, SimSettings
@@ -33,17 +33,16 @@ class Upkeep:
         self._nodes = nodes
         self._tables = tables
         self._rng = rng
-        self._step_ns = round(STEP_S * 1e9)
-        self._begin_ns = settings.start_ns - round(settings.warm_up_s * 1e9)
+        begin_ns = settings.start_ns - round(settings.warm_up_s * 1e9)
         self._loss = settings.loss
-        self._steps = 0
+        self._steps = Steps(begin_ns, STEP_S)
         self._phase = rng.integers(0, round(MEET_AGAIN_S / STEP_S), len(nodes))
         self._due = Due(STEP_S)
         self._changes = Changes(nodes)
         waits = np.array([_ENTRY_S.get(RULES[family].entry, RULES[family].ping_s) for family in Family])
         self._wait_s = waits[nodes.client]  # [n, 2]
-        tables.survey(self._begin_ns)
-        everybody = np.flatnonzero(nodes.alive(self._begin_ns))
+        tables.survey(begin_ns)
+        everybody = np.flatnonzero(nodes.alive(begin_ns))
         if settings.introduced:
             rows, contacts = tables.introduce(everybody)
             # all ask at once, and of those a node has not asked itself it keeps no more than its replacements hold
@@ -55,26 +54,26 @@ class Upkeep:
     @property
     def next_ns(self) -> int:
         """Return when the next step is due."""
-        return self._begin_ns + (self._steps + 1) * self._step_ns
+        return self._steps.next_ns
 
     def step(self) -> Rows:
         """Do the step due; return the rows of the nodes that have left in it."""
-        from_ns, now_ns = self.next_ns - self._step_ns, self.next_ns
-        self._steps += 1
+        from_ns, now_ns = self._steps.take()
         tables = self._tables
         tables.survey(now_ns)
         gone = self._changes.gone(from_ns, now_ns)
         tables.clear(gone)
         born = self._changes.born(from_ns, now_ns)
-        born = born[self._nodes.alive(now_ns)[born]]
+        alive = self._nodes.alive(now_ns)
+        born = born[alive[born]]
         tables.settle(born)
         self._announce(born)
-        turn = self._steps % round(MEET_AGAIN_S / STEP_S)
-        self._meet(np.flatnonzero((self._phase == turn) & self._nodes.alive(now_ns)))
-        for rows, contacts in self._due.at(self._steps):
+        turn = self._steps.done % round(MEET_AGAIN_S / STEP_S)
+        self._meet(np.flatnonzero((self._phase == turn) & alive))
+        for rows, contacts in self._due.at(self._steps.done):
             tables.add(rows, contacts)
-        live = np.flatnonzero(self._nodes.alive(now_ns))
-        tables.sweep(live[live % SWEEP_STEPS == self._steps % SWEEP_STEPS], STEP_S * SWEEP_STEPS)
+        live = np.flatnonzero(alive)
+        tables.sweep(live[live % SWEEP_STEPS == self._steps.done % SWEEP_STEPS], STEP_S * SWEEP_STEPS)
         tables.promote()
         return gone
 
@@ -86,7 +85,7 @@ class Upkeep:
         """Nodes take in those who have asked them, after the time their rules say."""
         low, high = self._wait_s[rows].T
         wait_s = low + self._rng.random(len(rows)) * (high - low)
-        self._due.enter(self._steps, wait_s, rows, contacts)
+        self._due.enter(self._steps.done, wait_s, rows, contacts)
 
     def _meet(self, rows: Rows) -> None:
         """Nodes that ask their neighbours are known to these again, and know them."""

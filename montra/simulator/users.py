@@ -61,7 +61,7 @@ class Lookup:
         self.asks_peers = not self.rules.by_find_node
 
 
-class Users(Crowd):
+class Users(Crowd[Lookup]):
     """All users. log: every lookup, in order of their beginnings."""
 
     def __init__(
@@ -77,7 +77,6 @@ class Users(Crowd):
     ) -> None:
         super().__init__(settings, nodes, ends_ns, wire, rng, draws)
         self.log: list[LookupRecord] = []
-        self.searching: dict[tuple[int, int], list[Lookup]] = {}
         self._settings = settings
         self._nodes = nodes
         self._tables = tables
@@ -131,7 +130,7 @@ class Users(Crowd):
         self._number += 1
         lookup = Lookup(record, search, end_ns, self._number)
         self.log.append(record)
-        self.searching.setdefault((ip, port), []).append(lookup)
+        self._enter((ip, port), lookup)
         if inside:
             near = self._tables.nearest(row, int.from_bytes(key[:8]), max(8, RULES[family].handed_out))
             first = [self._contact(other) for other in near]
@@ -294,9 +293,4 @@ class Users(Crowd):
         self._outlet.later(now_ns + _LINGER_NS, lambda _at_ns: self._forget(lookup))
 
     def _forget(self, lookup: Lookup) -> None:
-        place = (lookup.record.requester_ip, lookup.record.requester_port)
-        left = [other for other in self.searching.get(place, ()) if other is not lookup]
-        if left:
-            self.searching[place] = left
-        else:
-            self.searching.pop(place, None)
+        self._leave((lookup.record.requester_ip, lookup.record.requester_port), lookup)

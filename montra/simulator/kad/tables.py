@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from montra.simulator.kad.rules import BIN_CONTACTS
 from montra.simulator.population import Nodes
-from montra.simulator.tables import Rows, nearest_of, shared_bits
+from montra.simulator.tables import Rows, nearest_held, nearest_of, shared_bits
 from zone_store.keyspace.zone import Zone
 
 #: Bits beyond log2 of the live nodes that tables tell apart; two nodes share more with a chance of 1 in 16.
@@ -166,17 +166,8 @@ class KadTables:
 
     def nearest(self, row: int, head: int, count: int) -> list[int]:
         """Return what a node answers to a key: its `count` nearest contacts, nearest first (`GetClosestTo`)."""
-        held = self.slots[row]
-        held = held[held >= 0]
-        distance = self._heads[held] ^ np.uint64(head)
-        if len(held) > count:
-            near = distance.argpartition(count - 1)[:count]
-            held, distance = held[near], distance[near]
-        contacts: list[int] = held[distance.argsort()].tolist()
-        if self.listed[row]:
-            own = np.uint64(int(self.nodes.head[row]) ^ head)
-            contacts.insert(int(np.count_nonzero(distance < own)), row + len(self.nodes))
-        return contacts[:count]
+        own = int(self.nodes.head[row]) if self.listed[row] else None
+        return nearest_held(self.slots[row], self._heads, head, count, row + len(self.nodes), own)
 
     def contacts(self, row: int) -> list[int]:
         """Return all contacts of a node in the zone, but for its monitor."""

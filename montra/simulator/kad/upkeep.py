@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from montra.simulator.changes import Changes, Due
+from montra.simulator.changes import Changes, Due, Steps
 from montra.simulator.kad.rules import BIN_CONTACTS, HELLO_WAIT_NS, MINUTE_NS, RETURNED_TYPE, TYPES
 from montra.simulator.kad.settings import KadSettings
 from montra.simulator.kad.tables import KadTables
@@ -34,15 +34,14 @@ class Upkeep:
         self._nodes = nodes
         self._tables = tables
         self._rng = rng
-        self._step_ns = round(STEP_S * 1e9)
-        self._begin_ns = settings.start_ns - round(settings.warm_up_s * 1e9)
-        self._steps = 0
+        begin_ns = settings.start_ns - round(settings.warm_up_s * 1e9)
+        self._steps = Steps(begin_ns, STEP_S)
         self._phase = rng.integers(0, round(MEET_AGAIN_S / STEP_S), len(nodes))
         self._due = Due(STEP_S)
         self._changes = Changes(nodes)
         self._stay = _stay_minutes(nodes)
-        tables.survey(self._begin_ns)
-        everybody = np.flatnonzero(nodes.alive(self._begin_ns))
+        tables.survey(begin_ns)
+        everybody = np.flatnonzero(nodes.alive(begin_ns))
         if settings.introduced:
             tables.introduce(everybody, settings.introduced)
         else:
@@ -51,12 +50,11 @@ class Upkeep:
     @property
     def next_ns(self) -> int:
         """Return when the next step is due."""
-        return self._begin_ns + (self._steps + 1) * self._step_ns
+        return self._steps.next_ns
 
     def step(self) -> tuple[Rows, Rows]:
         """Do the step due; return the rows of the nodes that have left in it, and of those that have come."""
-        from_ns, now_ns = self.next_ns - self._step_ns, self.next_ns
-        self._steps += 1
+        from_ns, now_ns = self._steps.take()
         tables = self._tables
         tables.survey(now_ns)
         gone = self._changes.gone(from_ns, now_ns)
@@ -66,16 +64,16 @@ class Upkeep:
         born = born[alive[born]]
         tables.settle(born)
         self._announce(born[self._nodes.reachable[born]])
-        turn = self._steps % round(MEET_AGAIN_S / STEP_S)
+        turn = self._steps.done % round(MEET_AGAIN_S / STEP_S)
         self._meet(np.flatnonzero((self._phase == turn) & alive & self._nodes.reachable))
-        due = self._due.at(self._steps)
+        due = self._due.at(self._steps.done)
         if due:
             rows, contacts = (np.concatenate(part) for part in zip(*due, strict=True))
             there = alive[rows] & alive[contacts]
             tables.add(rows[there], contacts[there])
         live = np.flatnonzero(alive)
-        now_min = 1 + round(self._steps * STEP_S / 60)
-        tables.sweep(live[live % SWEEP_STEPS == self._steps % SWEEP_STEPS], now_min, self._stay)
+        now_min = 1 + round(self._steps.done * STEP_S / 60)
+        tables.sweep(live[live % SWEEP_STEPS == self._steps.done % SWEEP_STEPS], now_min, self._stay)
         return gone, born
 
     def _announce(self, born: Rows) -> None:
@@ -98,7 +96,7 @@ class Upkeep:
         low, high = _TURN_MIN
         each = (low + self._rng.random(len(rows)) * (high - low) for _ in range(turns))
         wait_s = 60 * sum(each, start=np.zeros(len(rows)))
-        self._due.enter(self._steps, wait_s, rows, contacts)
+        self._due.enter(self._steps.done, wait_s, rows, contacts)
 
 
 def _stay_minutes(nodes: Nodes) -> NDArray[np.float64]:

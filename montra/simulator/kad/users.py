@@ -59,7 +59,7 @@ class Outlet(Protocol):
         ...
 
 
-class Users(Crowd):
+class Users(Crowd[Lookup]):
     """All users. log: every lookup of theirs, in order of their beginnings."""
 
     def __init__(
@@ -75,7 +75,6 @@ class Users(Crowd):
     ) -> None:
         super().__init__(settings, nodes, ends_ns, wire, rng, draws)
         self.log: list[KadRecord] = []
-        self.searching: dict[tuple[int, int], list[Lookup]] = {}
         self._settings = settings
         self._nodes = nodes
         self._tables = tables
@@ -168,7 +167,7 @@ class Users(Crowd):
         alpha = 1 if rules.first_only else ALPHA[requester.client]
         record = KadRecord(now_ns, requester, purpose, key)
         lookup = Lookup(record, Search(rules, alpha, int.from_bytes(key), now_ns), results)
-        self.searching.setdefault(requester.place, []).append(lookup)
+        self._enter(requester.place, lookup)
         row = requester.row
         first = self._tables.nearest(row, lookup.head, POSSIBLE) if row >= 0 else self._entry()
         self._ask(now_ns, lookup, lookup.search.begin(self._contact(row) for row in first))
@@ -317,9 +316,4 @@ class Users(Crowd):
         lookup.search.answers += lookup.results
 
     def _forget(self, lookup: Lookup) -> None:
-        place = lookup.record.requester.place
-        left = [other for other in self.searching.get(place, ()) if other is not lookup]
-        if left:
-            self.searching[place] = left
-        else:
-            self.searching.pop(place, None)
+        self._leave(lookup.record.requester.place, lookup)
