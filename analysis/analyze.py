@@ -6,23 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.capture import PUBLISHES, capture_of
-from analysis.clients import ClientCounter
-from analysis.completeness import coverage, target_series
-from analysis.contents import contents_of
-from analysis.copies import CopiesCounter
+from analysis.contents.known import contents_of
+from analysis.contents.said import write_said
 from analysis.given import Given
-from analysis.ledger import loss_totals
+from analysis.imbalance.load import DestinationCounter, load_of
 from analysis.load import NANOS, load
-from analysis.load_balance import DestinationCounter, load_of
-from analysis.nodes import nodes_of
-from analysis.popularity import top_keys
-from analysis.publishers import publishers
-from analysis.rates import KeyCounter, SeriesCounter, masks
+from analysis.network.clients import ClientCounter
+from analysis.network.completeness import coverage, target_series
+from analysis.network.nodes import nodes_of
+from analysis.popularity.top import top_keys
 from analysis.result import Analysis
-from analysis.said import write_said
 from analysis.tables import write_tables
-from analysis.validation import VALIDATION, read_validation
+from analysis.traffic.copies import CopiesCounter
+from analysis.traffic.publishers import publishers
+from analysis.traffic.rates import KeyCounter, SeriesCounter, masks
+from analysis.trust.capture import PUBLISHES, capture_of
+from analysis.trust.ledger import loss_totals
+from analysis.trust.validation import VALIDATION, read_validation
 from zone_store.run.reader import RunReader
 
 OUT = "analysis"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analysis.canaries import Canaries
-from analysis.clients import VersionName, hex_version
+from analysis.network.clients import VersionName, hex_version
+from analysis.trust.canaries import Canaries
 
 
 @dataclass(frozen=True, slots=True)

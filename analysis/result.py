@@ -7,21 +7,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.canaries import Canaries
-from analysis.capture import CaptureRate
-from analysis.clients import Client
-from analysis.completeness import Coverage, TargetSeries
-from analysis.contents import Contents, KeyContent
-from analysis.copies import Copies
+from analysis.contents.known import Contents, KeyContent
 from analysis.given import Given
-from analysis.ledger import LossTotal
+from analysis.imbalance.load import Load, top_share
 from analysis.load import Run
-from analysis.load_balance import Load, top_share
-from analysis.nodes import Nodes
-from analysis.popularity import TopKey
-from analysis.publishers import Publishers
-from analysis.rates import KeyCounts, Series
-from analysis.validation import Validation
+from analysis.network.clients import Client
+from analysis.network.completeness import Coverage, TargetSeries
+from analysis.network.nodes import Nodes
+from analysis.popularity.top import TopKey
+from analysis.traffic.copies import Copies
+from analysis.traffic.publishers import Publishers
+from analysis.traffic.rates import KeyCounts, Series
+from analysis.trust.canaries import Canaries
+from analysis.trust.capture import CaptureRate
+from analysis.trust.ledger import LossTotal
+from analysis.trust.validation import Validation
 from zone_store.run.folder import LookupsMade
 
 

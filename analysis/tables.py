@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.canaries import Canaries
-from analysis.copies import MOST
-from analysis.load_balance import curve
-from analysis.publishers import Publishers
-from analysis.rates import ccdf, key_rates
+from analysis.imbalance.load import curve
 from analysis.result import Analysis
+from analysis.traffic.copies import MOST
+from analysis.traffic.publishers import Publishers
+from analysis.traffic.rates import ccdf, key_rates
+from analysis.trust.canaries import Canaries
 from zone_store.run.folder import RunError, write_atomic
 
 SUMMARY = "analysis.json"

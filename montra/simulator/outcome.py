@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from analysis.style import INK, MUTED, SERIES, axes, svg
+from analysis.page.style import INK, MUTED, SERIES, axes, svg
 from montra.simulator.experiment import ZoneResult
 from montra.validation.comparison import Comparison, Group
 from montra.validation.wilson import Proportion, wilson

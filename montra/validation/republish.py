@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.capture import BY_TRUTH, CaptureRate
 from analysis.load import NANOS, Run, load
-from analysis.publishers import KeyPublishers, bounds, publishers, watched_share
-from analysis.rates import KeyCounter, masks
+from analysis.traffic.publishers import KeyPublishers, bounds, publishers, watched_share
+from analysis.traffic.rates import KeyCounter, masks
+from analysis.trust.capture import BY_TRUTH, CaptureRate
 from montra.validation.judge import Judged
 from montra.validation.kad_truth import KadTruth
 from montra.validation.wilson import Proportion, wilson

@@ -29,9 +29,9 @@ from zone_store.run.folder import LookupsMade, Manifest, RunError, read_manifest
 from zone_store.run.reader import RunReader
 
 if TYPE_CHECKING:
-    from analysis.canaries import Canaries
     from analysis.given import Given
     from analysis.result import Analysis
+    from analysis.trust.canaries import Canaries
 
 Republish: TypeAlias = Mapping[str, float]
 #: What each overlay's clients are known to do.
@@ -137,7 +137,7 @@ def report_runs(
 
     Runs may be of different overlays. workers, republish, shown: as in `analyze_run`.
     """
-    from analysis.report import report
+    from analysis.page.report import report
 
     for run in runs:
         overlay = overlay_of(read_manifest(run))
@@ -172,7 +172,7 @@ def given_of(run: Path, republish: Republish = AS_CLIENTS_DO, shown: Shown = NOT
 
 def canaries_of(run: Path) -> Canaries | None:
     """Return what an attributed run captured of its own canaries, None if it made none; raises RunError."""
-    from analysis.canaries import Canaries, MissCause, Share
+    from analysis.trust.canaries import Canaries, MissCause, Share
 
     truth = canary_truth(run)
     if truth is None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from analysis.report import report
+from analysis.page.report import report
 
 from .kad_sample import given_of, kad_sample
 from .samples import make_run

@@ -13,7 +13,7 @@ import pytest
 
 from analysis.analyze import analyze
 from analysis.given import Given
-from analysis.report import report
+from analysis.page.report import report
 from analysis.tables import csv_bytes, parquet_bytes
 from zone_store.attribution import RULE
 from zone_store.captures import Kind

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from analysis.analyze import analyze
-from analysis.nodes import NodeClient, Nodes, nodes_of
-from analysis.publishers import TOO_SHORT
-from analysis.report import report
+from analysis.network.nodes import NodeClient, Nodes, nodes_of
+from analysis.page.report import report
+from analysis.traffic.publishers import TOO_SHORT
 
 from .kad_sample import FILE, GIVEN_KAD, WORD, given_of, kad_sample
+from .page.test_report import Page, words
 from .samples import attachment, make_run, run_of, sample
-from .test_report import Page, words
 
 
 @pytest.fixture

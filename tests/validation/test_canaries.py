@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from analysis.capture import capture_of
-from analysis.validation import Validation
+from analysis.trust.capture import capture_of
+from analysis.trust.validation import Validation
 from montra.datagrams import ip_number
 from montra.validation.canaries import canary_truth
 from montra.window.analyze import canaries_of

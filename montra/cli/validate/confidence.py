@@ -143,7 +143,7 @@ def _show(found: dict[str, Reliability], value: dict[str, Any], out: Path) -> No
 
 def _plot(found: Reliability) -> str:
     """Draw the share right against the mean confidence of each bin, with its interval, beside the line of equality."""
-    from analysis.style import MUTED, SERIES, axes, svg
+    from analysis.page.style import MUTED, SERIES, axes, svg
 
     bins = [one for one in found.bins if one.right.trials]
     with axes("confidence") as (figure, ax):

@@ -232,7 +232,7 @@ def _write(
 
 def _shares_figure(rows: Sequence[Row]) -> str:
     """Draw capture and destinations against the share of targets monitored, for the first mode of the curve."""
-    from analysis.style import SERIES, axes, svg
+    from analysis.page.style import SERIES, axes, svg
 
     mode = next((row.mode for row in rows if row.mode != NONE), "")
     shown = sorted((row for row in rows if row.mode == mode), key=lambda row: row.share)
@@ -255,7 +255,7 @@ def _shares_figure(rows: Sequence[Row]) -> str:
 
 def _delay_figure(rows: Sequence[Row]) -> str:
     """Draw the delay of announces against the share of targets monitored, a line for each mode."""
-    from analysis.style import MUTED, SERIES, axes, svg
+    from analysis.page.style import MUTED, SERIES, axes, svg
 
     with axes("density-delay") as (figure, ax):
         modes = dict.fromkeys(row.mode for row in rows if row.mode != NONE)

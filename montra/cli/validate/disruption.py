@@ -164,7 +164,7 @@ def _show(value: dict[str, Any], table: Sequence[Row], outcomes: dict[str, Outco
 
 def _plot(table: Sequence[Row]) -> str:
     """Draw the median first announce of each client under each policy, with its range, on a log scale."""
-    from analysis.style import MUTED, SERIES, axes, plain_ticks, svg
+    from analysis.page.style import MUTED, SERIES, axes, plain_ticks, svg
     from montra.validation.disruption.summary import NONE, RESOLUTION_S
 
     rows = [row for row in table if row.trials]

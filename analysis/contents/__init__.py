@@ -1,0 +1,1 @@
+"""What keys stand for, as far as requesters said it or a word list tells."""

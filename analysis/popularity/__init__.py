@@ -1,0 +1,1 @@
+"""Which keys are asked for most, how popularity is distributed, and how it changes."""
