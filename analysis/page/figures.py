@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from analysis.imbalance.load import curve
-from analysis.load import NANOS
-from analysis.page.style import INK, MUTED, SERIES, axes, inline, number, plain_ticks, svg
+from analysis.page.parts import Clock, broken, in_hours, legend_above, listed, log_log, width
+from analysis.page.style import INK, MUTED, SERIES, axes, inline, number, svg
 from analysis.result import Analysis
 from analysis.traffic.copies import MOST
 from analysis.traffic.publishers import LEAST_WATCHED, Publishers
@@ -52,7 +51,7 @@ def _rates(analysis: Analysis) -> FigureText | None:
     if not shown:
         return None
     with axes("rates") as (figure, ax):
-        clock = _Clock(analysis)
+        clock = Clock(analysis.run)
         edges = clock(np.append(series.begin_ns, analysis.run.end_ns))
         for name, colour in shown:
             label = name.replace("_", " ")
@@ -60,12 +59,12 @@ def _rates(analysis: Analysis) -> FigureText | None:
         ax.set_ylim(bottom=0)
         ax.set_ylabel("a minute")
         clock.label(ax)
-        _legend_above(ax)
+        legend_above(ax)
         return FigureText(
             "rates",
             "Lookups over time",
-            f"Users' {_listed([name for name, _ in shown])} captured a minute, uncorrected for those missed, in steps "
-            f"of {_width(series.width_s)}. It rises first because monitors are attached one after the other; where the "
+            f"Users' {listed([name for name, _ in shown])} captured a minute, uncorrected for those missed, in steps "
+            f"of {width(series.width_s)}. It rises first because monitors are attached one after the other; where the "
             "line is missing, the instrument was not running.",
             svg(figure),
         )
@@ -86,7 +85,7 @@ def _key_rates(analysis: Analysis) -> FigureText | None:
             if len(x):
                 ax.plot(x, share, color=colour, label=label, marker="o", markersize=2.5)
         log_log(ax)
-        _legend_above(ax)
+        legend_above(ax)
         return FigureText(
             "key_rates",
             "How often keys are looked up",
@@ -134,9 +133,9 @@ def _publishers_above(ax: Axes, found: Publishers) -> str:
     factor = interval_s / 60 / captured
     turned = (lambda rate: np.multiply(rate, factor), lambda count: np.divide(count, factor))
     above = ax.secondary_xaxis("top", functions=turned)
-    above.set_xlabel(f"publishing nodes, if it is a {name} (every {_hours(interval_s)})")
+    above.set_xlabel(f"publishing nodes, if it is a {name} (every {in_hours(interval_s)})")
     others = [
-        f"for a {other} {_number(seconds / interval_s)} times as many, being published every {_hours(seconds)}"
+        f"for a {other} {seconds / interval_s:.3g} times as many, being published every {in_hours(seconds)}"
         for other, seconds in found.intervals_s.items()
         if other != name and found.watched[other] >= LEAST_WATCHED
     ]
@@ -153,7 +152,7 @@ def _targets(analysis: Analysis) -> FigureText | None:
     if not targets.found.any():
         return None
     with axes("targets") as (figure, ax):
-        clock = _Clock(analysis)
+        clock = Clock(analysis.run)
         times = clock(targets.time_ns)
         running = analysis.series.running_s > 0
         for label, values, colour in (
@@ -165,7 +164,7 @@ def _targets(analysis: Analysis) -> FigureText | None:
         ax.set_ylim(bottom=0)
         ax.set_ylabel("nodes of the zone")
         clock.label(ax)
-        _legend_above(ax)
+        legend_above(ax)
         return FigureText(
             "targets",
             "Nodes and their monitors",
@@ -184,10 +183,10 @@ def _crawls(analysis: Analysis) -> FigureText | None:
     with axes("crawls") as (figure, ax):
         ends = np.array([crawl.end_ns for crawl in crawls], np.int64)
         share, low, high = (
-            _broken(ends, np.array([100 * getattr(crawl, name) for crawl in crawls]))
+            broken(ends, np.array([100 * getattr(crawl, name) for crawl in crawls]))
             for name in ("completeness", "completeness_low", "completeness_high")
         )
-        clock = _Clock(analysis)
+        clock = Clock(analysis.run)
         times = clock(share[0])
         ax.fill_between(times, low[1], high[1], color=SERIES[0], alpha=0.25, linewidth=0, label="sampling interval")
         few = len(crawls) < 30
@@ -203,7 +202,7 @@ def _crawls(analysis: Analysis) -> FigureText | None:
         ax.set_ylim(min(90.0, float(np.nanmin(low[1])) - 1), 100.5)
         ax.set_ylabel("% of listed nodes")
         clock.label(ax)
-        _legend_above(ax)
+        legend_above(ax)
         return FigureText(
             "crawls",
             "Completeness of the crawls",
@@ -294,73 +293,3 @@ def _clients(analysis: Analysis) -> FigureText | None:
             "Shares of lookups by the version that queries carry. Some clients send none, and it can be forged.",
             svg(figure),
         )
-
-
-def log_log(ax: Axes) -> None:
-    """Give axes of a CCDF of key rates: both logarithmic, with plain numbers."""
-    ax.set(xscale="log", yscale="log", xlabel="lookups of the key a minute, at least", ylabel="share of keys")
-    ax.set_ylim(top=1.3)
-    plain_ticks(ax, "x")
-    plain_ticks(ax, "y")
-
-
-def _legend_above(ax: Axes) -> None:
-    ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, borderaxespad=0.2, handlelength=1.4)
-
-
-class _Clock:
-    """A time axis: time since the run's start, in the unit that fits its length."""
-
-    def __init__(self, analysis: Analysis) -> None:
-        run = analysis.run
-        self._start_ns, self._end_ns = run.start_ns, max(run.end_ns, run.start_ns + NANOS)
-        for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1)):
-            if run.seconds >= 2 * size or size == 1:
-                self._unit, self._size_ns = unit, size * NANOS
-                break
-
-    def __call__(self, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-        return (times_ns - self._start_ns) / self._size_ns
-
-    def label(self, ax: Axes) -> None:
-        start = datetime.fromtimestamp(self._start_ns // NANOS, UTC)
-        seconds = "" if self._unit in ("days", "hours") else f"{start::%S}"
-        ax.set_xlabel(f"{self._unit} since {start:%Y-%m-%d %H:%M}{seconds} UTC")
-        ax.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 3, 5, 6, 10]))
-        ax.grid(visible=False, axis="x")
-        left, right = self(np.array([self._start_ns, self._end_ns])).tolist()
-        ax.set_xlim(left, right)
-        plain_ticks(ax, "y")
-
-
-def _broken(times: NDArray[np.int64], values: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return a line with NaN put in where the time between two points is far longer than usual."""
-    steps = np.diff(times)
-    if not len(steps):
-        return times, values
-    gaps = np.flatnonzero(steps > 3 * np.median(steps)) + 1
-    return np.insert(times, gaps, times[gaps - 1] + 1), np.insert(values, gaps, np.nan)
-
-
-def _listed(names: list[str]) -> str:
-    """Return names as a list in words."""
-    plain = [name.replace("_", " ") for name in names]
-    return " and ".join(part for part in (", ".join(plain[:-1]), plain[-1]) if part)
-
-
-def _hours(seconds: float) -> str:
-    """Return a republish interval as people say it."""
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{_number(seconds / size)} {unit}"
-    return f"{_number(seconds)} s"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}"
-
-
-def _width(seconds: int) -> str:
-    if seconds < 60:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 3600 else f"{seconds // 3600} h"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.page.figures import FigureText, log_log
+from analysis.page.figures import FigureText
+from analysis.page.parts import log_log
 from analysis.page.style import SERIES, axes, svg
 from analysis.result import Analysis
 from analysis.traffic.rates import ccdf, envelope, key_rates

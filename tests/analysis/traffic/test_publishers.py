@@ -185,7 +185,7 @@ def test_tables_in_parts_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     run = window(12)
     rows = sorted(network(random.Random(11), 40, run, repeated=0.3))
     whole = estimate([table(rows)], run)
-    monkeypatch.setattr("analysis.publishers._PENDING_ROWS", 10)
+    monkeypatch.setattr("analysis.traffic.publishers._PENDING_ROWS", 10)
     parts = [table(rows[i : i + 7]) for i in range(0, len(rows), 7)]
     assert estimate(parts, run) == whole
 
