@@ -19,7 +19,7 @@ from montra.cli.lab_plans import libtorrents
 from montra.cli.lab_window import watch_lab
 from montra.cli.made import line, made
 from montra.cli.monitor import exit_code
-from montra.cli.options import WorkersType
+from montra.cli.options import DurationType, WorkersType
 from montra.cli.tables import grid, misses_table
 from montra.lab.kad.programs import missing, releases
 from montra.lab.kad.settings import KadLabSettings, KadWorkload
@@ -68,6 +68,10 @@ class _Played:
 @click.option(
     "--churn", default="", help="Mean session of a node, such as 2m; mainline only; nobody leaves without it."
 )
+@click.option(
+    "--duration", default=None, type=DurationType(), help="Length of the workload [default: some 30 to 60 s]."
+)
+@click.option("--zipf", default=ZIPF, show_default=True, type=click.FloatRange(0), help="Exponent of keys' popularity.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the network and of the window.")
 @click.option("--every", default=1, show_default=True, help="One monitor for each group of so many neighbours.")
 @click.option(
@@ -88,6 +92,8 @@ def demo(
     lookups: int | None,
     announces: int | None,
     churn: str,
+    duration: float | None,
+    zipf: float,
     seed: int,
     every: int,
     workers: int | str,
@@ -118,9 +124,10 @@ def demo(
     if overlay == "kad":
         if churn or announces is not None:
             raise click.UsageError("--churn and --announces are for mainline: amuled publishes what it shares")
-        play = _kad(folder, count, searches, seed)
+        play = _kad(folder, count, searches, duration, zipf, seed)
     else:
-        play = _mainline(folder, count, searches, ANNOUNCES if announces is None else announces, churn, seed)
+        announced = ANNOUNCES if announces is None else announces
+        play = _mainline(folder, count, searches, announced, churn, duration, zipf, seed)
     with lab_errors("lab,analysis"):
         played = play(overrides, step)
         analysis = analyze_run(played.run)
@@ -162,7 +169,9 @@ def demo(
 _Play = Callable[[Mapping[str, Any], Callable[[str], None]], _Played]
 
 
-def _mainline(folder: Path, nodes: int, lookups: int, announces: int, churn: str, seed: int) -> _Play:
+def _mainline(
+    folder: Path, nodes: int, lookups: int, announces: int, churn: str, duration: float | None, zipf: float, seed: int
+) -> _Play:
     """Return what plays the scene with libtorrent nodes; raises UsageError."""
     with usage_errors():
         mean_session_s = parse_duration(churn) if churn else 0.0
@@ -173,9 +182,9 @@ def _mainline(folder: Path, nodes: int, lookups: int, announces: int, churn: str
             workload=WorkloadSettings(
                 lookups=lookups,
                 announces=announces,
-                duration_s=60.0 if churn else 30.0,
+                duration_s=duration or (60.0 if churn else 30.0),
                 info_hashes=KEYS,
-                zipf=ZIPF,
+                zipf=zipf,
             ),
             churn=ChurnSettings(mean_session_s=mean_session_s),
         )
@@ -191,14 +200,18 @@ def _mainline(folder: Path, nodes: int, lookups: int, announces: int, churn: str
     return play
 
 
-def _kad(folder: Path, nodes: int, lookups: int, seed: int) -> _Play:
+def _kad(folder: Path, nodes: int, lookups: int, duration: float | None, zipf: float, seed: int) -> _Play:
     """Return what plays the scene with amuled; raises UsageError, RefusedError."""
     with usage_errors():
         out = folder.resolve() / "lab"
         publishers = tuple(min(count, nodes) for count in KadLabSettings(out=out).publishers)
         settings = KadLabSettings(out=out, nodes=nodes, publishers=publishers, seed=seed)
         fetched = round(lookups * SOURCE_SHARE)
-        workload = KadWorkload(searches=lookups - fetched, downloads=fetched)
+        lasts_s = duration or KadWorkload().duration_s
+        within_s = min(KadWorkload().share_within_s, lasts_s)
+        workload = KadWorkload(
+            duration_s=lasts_s, searches=lookups - fetched, downloads=fetched, share_within_s=within_s, zipf=zipf
+        )
     if lacks := missing(settings):
         raise RefusedError(lacks)
 

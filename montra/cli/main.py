@@ -14,6 +14,7 @@ from montra.cli.lab import lab
 from montra.cli.monitor import monitor
 from montra.cli.preflight import preflight
 from montra.cli.report import report
+from montra.cli.simulate import simulate
 from montra.cli.status import status
 from montra.cli.store import store
 from montra.cli.validate import validate
@@ -41,7 +42,7 @@ def main() -> None:
     """
 
 
-for verb in (analyze, bench, config, crawl, demo, lab, monitor, preflight, report, status, store, validate):
+for verb in (analyze, bench, config, crawl, demo, lab, monitor, preflight, report, simulate, status, store, validate):
     main.add_command(verb)
 
 

@@ -30,7 +30,7 @@ from zone_store.captures import CrawlRow
 from zone_store.keyspace.zone import Zone
 from zone_store.run.reader import RunReader
 
-#: The zones are the first bits of this, as in the shipped configuration.
+#: As in the shipped configuration.
 _PREFIX = "a40000"
 #: The first crawl and the attachment of the whole zone take so long at most; lookups before are told apart.
 ATTACH_S = 900.0
@@ -40,12 +40,14 @@ ATTACH_S = 900.0
 class ZoneTask:
     """One window to simulate: of the zone of so many bits of a network of `nodes` live nodes.
 
-    attach_s: seconds from the start before lookups are judged; gather_s: see `montra.simulator.instrument.GATHER_S`;
-    network, instrument: settings that differ from the defaults, by name (of the network's settings; dotted, of the
-    configuration); runs: where the run folder is kept, None: nowhere.
+    prefix: hexadecimal, whose first bits name the zone; attach_s: seconds from the start before lookups are judged;
+    gather_s: see `montra.simulator.instrument.GATHER_S`; network, instrument: settings that differ from the defaults,
+    by name (of the network's settings; dotted, of the configuration); runs: where the run folder is kept, None:
+    nowhere.
     """
 
     bits: int
+    prefix: str = _PREFIX
     overlay: str = "mainline"
     nodes: int = 2_000_000
     duration_s: float = 21_600.0
@@ -59,7 +61,7 @@ class ZoneTask:
     @property
     def zone(self) -> Zone:
         """The zone."""
-        return zone_of(self.overlay, f"{_PREFIX}/{self.bits}")
+        return zone_of(self.overlay, f"{self.prefix}/{self.bits}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,9 @@ class NetworkSettings:
     lookups: mean number of lookups in the window, keys in the zone; lookups_from_s, lookups_until_s: seconds after the
     start in which they begin (until 0: the whole window); inside: share of them whose requester is a node of the zone
     (None: the zone's share of all).
-    seed: of everything random.
+    keys: content of the zone that lookups are for; zipf: exponent of its popularity; keys_seed: windows of a zone that
+    have the same share their keys (0: they share none), but for a share of `keys_new` that each has of its own.
+    seed: of everything else random.
     """
 
     clients: Mapping[int, float]
@@ -77,12 +79,18 @@ class NetworkSettings:
     lookups_from_s: float = 0.0
     lookups_until_s: float = 0.0
     inside: float | None = None
+    keys: int = 0
+    zipf: float = 0.6
+    keys_seed: int = 0
+    keys_new: float = 0.0
 
     def __post_init__(self) -> None:
         if not all(0 <= share <= 1 for share in self._shares()):
             raise SimSettingsError("shares must lie between 0 and 1")
         if self.nodes < 2 or self.duration_s <= 0 or self.warm_up_s < 0 or self.delay_s <= 0 or self.lookups < 0:
             raise SimSettingsError("nodes, duration_s and delay_s must be positive, warm_up_s and lookups not negative")
+        if self.keys < 0 or self.zipf < 0:
+            raise SimSettingsError("keys and zipf must not be negative")
         if not self.clients or min(self.clients.values()) < 0 or sum(self.clients.values()) <= 0:
             raise SimSettingsError("clients: some family must have a share, none a negative one")
         if not 0 < self.session_median_s < self.session_long_s or not 0 < self.session_long_share < 0.5:
@@ -91,7 +99,7 @@ class NetworkSettings:
             )
 
     def _shares(self) -> tuple[float, ...]:
-        return self.unreachable, self.loss, self.session_long_share, self.inside or 0.0
+        return self.unreachable, self.loss, self.session_long_share, self.inside or 0.0, self.keys_new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +108,8 @@ class SimSettings(NetworkSettings):
 
     introduced: begin with tables of the twelve nearest and twelve others, as the lab's real nodes do, instead of those
     of a network long at work; announces: share of lookups that end in announce_peer; noise: share simulated of the
-    queries by which nodes ask others' monitors whether they live (1 = all of them).
+    queries by which nodes ask others' monitors whether they live (1 = all of them). Without `keys` each lookup is for
+    one of its own.
     """
 
     clients: Mapping[int, float] = field(default_factory=lambda: dict(CLIENT_MIX))

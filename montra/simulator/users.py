@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from montra.simulator import wording
+from montra.simulator.content import Content
 from montra.simulator.crowd import Crowd
 from montra.simulator.latency import Wire
 from montra.simulator.lookups import Contact, JechSearch, LookupRecord, Search, State
@@ -82,6 +83,7 @@ class Users(Crowd[Lookup]):
         self._tables = tables
         self._outlet = outlet
         self._number = 0
+        self._content = Content(settings, rng) if settings.keys else None
         self._gap_s = self._lasts_s / settings.lookups if settings.lookups else 0.0
         if self._gap_s > 0:
             self._next(self._from_ns)
@@ -122,7 +124,7 @@ class Users(Crowd[Lookup]):
             ip, port, number = self._strangers.draw()
             family, end_ns = Family(number), self._wire.end_ns()
             own_id = self._outside_id()
-        key = zone.random_id(rng)
+        key = zone.random_id(rng) if self._content is None else self._content.keys[self._content.draw(rng)]
         announce = rng.random() < self._settings.announces
         record = LookupRecord(now_ns, own_id, ip, port, int(family), key, announce, row if inside else -1)
         kind = JechSearch if family is Family.JECH else Search

@@ -54,8 +54,8 @@ class KadSettings(NetworkSettings):
     tcp_firewalled: share of the others that no TCP reaches.
     introduced: random contacts that each node begins with beside its neighbours, as in a lab; 0 = tables of a network
     long at work.
-    purposes: shares of what users' lookups are for; keys: content IDs of the zone that they are for, keywords and files
-    each; zipf: exponent of their popularity; popular: share of searches that each node answers with a hundred results,
+    purposes: shares of what users' lookups are for; keys: keywords and files of the zone, so many each;
+    popular: share of searches that each node answers with a hundred results,
     so that they end early.
     maintenance: share simulated of nodes' lookups of their own IDs and of random ones near them (1 = all of them).
     """
@@ -70,7 +70,6 @@ class KadSettings(NetworkSettings):
     introduced: int = 0
     purposes: Mapping[int, float] = field(default_factory=lambda: dict(PURPOSE_MIX))
     keys: int = 4_000
-    zipf: float = 0.6
     popular: float = 0.1
     maintenance: float = 0.05
 

@@ -17,6 +17,7 @@ from montra.overlays.kad import messages
 from montra.overlays.kad.messages import Hello
 from montra.overlays.kad.opcodes import Op
 from montra.overlays.kad.reader import KadError
+from montra.simulator.content import Content
 from montra.simulator.crowd import Crowd
 from montra.simulator.kad.endpoints import open_packet, seal_packet
 from montra.simulator.kad.guests import Guests
@@ -81,9 +82,7 @@ class Users(Crowd[Lookup]):
         self._outlet = outlet
         self._guests = Guests(tables, outlet.met, rng)
         self._wanted: set[tuple[int, Purpose, int]] = set()  # (row, purpose, rank), of nodes of the zone
-        self._keys = [[settings.zone.random_id(rng) for _ in range(settings.keys)] for _ in range(2)]
-        weights = 1 / np.arange(1, settings.keys + 1) ** settings.zipf
-        self._popularity = np.cumsum(weights / weights.sum())
+        self._contents = [Content(settings, rng, kind) for kind in ("keywords", "files")]
         shares = sum(settings.purposes.values())
         for purpose, share in settings.purposes.items():
             rate = share / shares * settings.lookups / self._lasts_s
@@ -153,14 +152,14 @@ class Users(Crowd[Lookup]):
 
     def _new_key(self, requester: Requester, purpose: Purpose) -> tuple[int, bytes]:
         """Draw what it is for, if possible something that this node has not wanted before: (rank, key)."""
-        keys = self._keys[purpose not in (Purpose.KEYWORD, Purpose.STORE_KEYWORD)]
+        content = self._contents[purpose not in (Purpose.KEYWORD, Purpose.STORE_KEYWORD)]
         for _ in range(_DRAWS):
-            rank = min(int(np.searchsorted(self._popularity, self._rng.random())), len(keys) - 1)
+            rank = content.draw(self._rng)
             if requester.row < 0 or (requester.row, purpose, rank) not in self._wanted:
                 break
         if requester.row >= 0:
             self._wanted.add((requester.row, purpose, rank))
-        return rank, keys[rank]
+        return rank, content.keys[rank]
 
     def _begin(self, now_ns: int, requester: Requester, key: bytes, purpose: Purpose, results: int) -> KadRecord:
         rules = SEARCHES[purpose]
