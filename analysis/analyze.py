@@ -1,29 +1,26 @@
-"""One run folder with lookups in, all numbers and tables out."""
+"""From run folders with lookups in to all numbers and tables: a partial for each run, put together by `over`."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-
-from analysis.contents.known import contents_of
-from analysis.contents.said import write_said
+from analysis.contents import chapter as contents
+from analysis.engine.database import MEMORY
+from analysis.engine.opening import opened
 from analysis.given import Given
-from analysis.imbalance.load import DestinationCounter, load_of
-from analysis.load import NANOS, load
-from analysis.network.clients import ClientCounter
-from analysis.network.completeness import coverage, target_series
-from analysis.network.nodes import nodes_of
-from analysis.popularity.top import top_keys
+from analysis.imbalance import chapter as imbalance
+from analysis.network import chapter as network
+from analysis.popularity import chapter as popularity
 from analysis.result import Analysis
 from analysis.tables import write_tables
-from analysis.traffic.copies import CopiesCounter
-from analysis.traffic.publishers import publishers
-from analysis.traffic.rates import KeyCounter, SeriesCounter, masks
-from analysis.trust.capture import PUBLISHES, capture_of
-from analysis.trust.ledger import loss_totals
-from analysis.trust.validation import VALIDATION, read_validation
-from zone_store.run.reader import RunReader
+from analysis.traffic import chapter as traffic
+from analysis.trust import chapter as trust
 
 OUT = "analysis"
 """Folder of tables and figures in a run folder."""
@@ -31,65 +28,76 @@ OUT = "analysis"
 
 _AS_IT_IS = Given()
 
+_RUNS_EACH = 8
+"""Runs that a process analyses, about, before another takes its place, with memory that is whole again."""
 
-def analyze(folder: Path, out: Path | None = None, given: Given = _AS_IT_IS) -> Analysis:
+
+class Job(NamedTuple):
+    """One run to analyse: its folder, what is told of it, and where its tables go (RUN/analysis if None)."""
+
+    folder: Path
+    given: Given = _AS_IT_IS
+    out: Path | None = None
+
+
+def analyze(
+    folder: Path,
+    out: Path | None = None,
+    given: Given = _AS_IT_IS,
+    *,
+    threads: int | None = None,
+    memory: str = MEMORY,
+) -> Analysis:
     """Analyse an attributed run and write its tables into `out` (RUN/analysis); the same run gives the same bytes.
 
     A `validation.json` in the run folder (a comparison with the truth) corrects numbers where no canaries do. Works on
-    unsealed runs, as far as they go, and on runs without a capture. Raises RunError for a folder that is no run, has no
-    lookups yet, or is damaged.
+    unsealed runs, as far as they go, and on runs without a capture. threads, memory: of the engine. Raises RunError for
+    a folder that is no run, has no lookups yet, or is damaged.
     """
-    analysis = examine(folder, folder / OUT if out is None else out, given)
+    analysis = examine(folder, folder / OUT if out is None else out, given, threads, memory)
     write_tables(analysis)
-    with RunReader(folder) as reader:
-        write_said(analysis.out, reader.contents(), names=given.names)
     return analysis
 
 
-def examine(folder: Path, out: Path, given: Given) -> Analysis:
-    """Return the analysis without writing anything: a pass over the lookups, and two more for the top keys only."""
-    validation = read_validation(folder / VALIDATION)
-    capture = capture_of(given.canaries, validation)
-    with RunReader(folder) as reader:
-        run, made = load(reader), reader.lookups_made()
-        series, keys, copies = SeriesCounter(run), KeyCounter(run.manifest.id_bytes), CopiesCounter()
-        clients, destinations = ClientCounter(), DestinationCounter(run)
-        packets = 0
-        for table in reader.lookups():
-            which = masks(table)
-            for counter in (series, keys, copies, clients, destinations):
-                counter.add(table, which)
-            packets += int(table.packets.sum(dtype=np.int64))
-        counts = keys.result()
-        over_time = series.result()
-        named, requesters = clients.result(given.version_name)
-        contents, known = contents_of(counts, reader.contents(), given.words, names=given.names)
+def analyze_all(jobs: Sequence[Job], workers: int | None = None) -> list[Analysis]:
+    """Analyse runs as `analyze` does, as many at a time as there are CPUs, or `workers`, each in a process of its own.
+
+    The engines of all together take the memory of two.
+    """
+    cpus = len(os.sched_getaffinity(0))
+    at_once = min(len(jobs), workers or cpus)
+    if at_once <= 1:
+        return [_analyze(job, cpus, MEMORY) for job in jobs]
+    threads = max(1, cpus // at_once)
+    memory = f"{max(512, 2 * 2048 // at_once)}MB"
+    # A fork would share the locks of threads that numpy, Arrow and DuckDB have running.
+    context = multiprocessing.get_context("spawn")
+    # `max_tasks_per_child` would do the same with one pool, but such a pool stops for good when all of its processes
+    # have had their share (python/cpython#115634).
+    found: list[Analysis] = []
+    for begin in range(0, len(jobs), at_once * _RUNS_EACH):
+        some = jobs[begin : begin + at_once * _RUNS_EACH]
+        with ProcessPoolExecutor(at_once, mp_context=context) as pool:
+            found += pool.map(_analyze, some, [threads] * len(some), [memory] * len(some))
+    return found
+
+
+def examine(folder: Path, out: Path, given: Given, threads: int | None = None, memory: str = MEMORY) -> Analysis:
+    """Return the analysis of one run, small and picklable; writes only lookups/ and keys.parquet into `out`."""
+    with opened(folder, out, given, threads, memory) as source:
         return Analysis(
-            run=run,
+            run=source.run.light(),
             out=out,
-            given=given,
-            capture=capture,
-            validation=validation,
-            lookups_made=made,
-            series=over_time,
-            targets=target_series(run, over_time.begin_ns + over_time.width_s * NANOS // 2),
-            keys=counts,
-            top=top_keys(counts, reader.lookups(), run.running_seconds),
-            publishers=publishers(
-                counts,
-                reader.lookups(),
-                run,
-                given.republish_s,
-                capture_of(given.canaries, validation, PUBLISHES),
-                {one.key: (one.sort, one.told_by) for one in known},
-            ),
-            load=load_of(run, destinations.result(), over_time),
-            clients=named,
-            requesters=requesters,
-            nodes=nodes_of(run, given.version_name, given.tells_reach),
-            coverage=coverage(run),
-            copies=copies.result(),
-            losses=loss_totals(run, packets, made.dropped),
-            contents=contents,
-            key_contents=known,
+            given=replace(given, words={}),  # a list of words can be large, and has done its work
+            lookups_made=source.lookups_made,
+            traffic=traffic.examine(source),
+            popularity=popularity.examine(source),
+            imbalance=imbalance.examine(source),
+            network=network.examine(source),
+            contents=contents.examine(source),
+            trust=trust.examine(source),
         )
+
+
+def _analyze(job: Job, threads: int, memory: str) -> Analysis:
+    return analyze(job.folder, job.out, job.given, threads=threads, memory=memory)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zone_store.captures import Attachment, CrawlRow, Loss
+from analysis.attachments import Attachments
+from zone_store.captures import CrawlRow, Loss
 from zone_store.losses import NOT_RUNNING
-from zone_store.run.folder import Manifest
+from zone_store.run.folder import MANIFEST, Manifest, file_digest
 from zone_store.run.intervals import union
 from zone_store.run.reader import RunReader
 
 NANOS = 1_000_000_000
-
-
-def is_bare(attachment: Attachment) -> bool:
-    """Tell whether a target had no monitor, its fleet being thin."""
-    return not attachment.monitor_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +22,9 @@ class Run:
     """A run but for its captures and lookups.
 
     name: of its folder; start_ns, end_ns: of the window (for an unsealed run the newest time its store tells);
-    gaps: times (begin, end) within it in which nothing ran, apart and in order; captures: copies in the store.
+    gaps: times (begin, end) within it in which nothing ran, apart and in order; captures: copies in the store;
+    attachments: its targets, none of them in an `Analysis`, which is passed about; thin: whether targets were left
+    without a monitor by choice, so that lookups are not observed at all; digest: SHA-256 of manifest.json in hex.
     """
 
     name: str
@@ -35,9 +33,11 @@ class Run:
     end_ns: int
     gaps: tuple[tuple[int, int], ...]
     captures: int
-    attachments: tuple[Attachment, ...]
+    attachments: Attachments
     crawls: tuple[CrawlRow, ...]
     losses: tuple[Loss, ...]
+    thin: bool = False
+    digest: str = ""
 
     @property
     def seconds(self) -> float:
@@ -49,14 +49,9 @@ class Run:
         """Duration without the gaps."""
         return self.seconds - sum(end - begin for begin, end in self.gaps) / NANOS
 
-    @property
-    def thin(self) -> bool:
-        """Tell whether targets were left without a monitor by choice, so that lookups are not observed at all."""
-        return any(is_bare(attachment) for attachment in self.attachments)
-
-    def until(self, attachment: Attachment) -> int:
-        """Return when an attachment ended: when it was lost, or with the run."""
-        return attachment.lost_ns or self.end_ns
+    def light(self) -> Run:
+        """Return the same without its targets."""
+        return replace(self, attachments=Attachments.none(self.manifest.id_bytes))
 
     def running_ns(self, edges: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how long the run was at work between each edge int64[n+1] and the next, int64[n] nanoseconds."""
@@ -69,8 +64,9 @@ class Run:
 def load(reader: RunReader) -> Run:
     """Return what is not captures or lookups; raises RunError for damage."""
     manifest = reader.manifest
-    attachments, crawls, losses = reader.attachments(), reader.crawls(), reader.losses()
+    crawls, losses = reader.crawls(), reader.losses()
     start_ns, end_ns = manifest.start_ns, manifest.end_ns or reader.newest_ns()
+    attachments = Attachments.of(reader.each_attachment(), manifest.id_bytes, end_ns)
     gaps = [(loss.begin_ns, loss.end_ns) for loss in losses if loss.name == NOT_RUNNING]
     return Run(
         name=reader.folder.resolve().name,
@@ -79,7 +75,9 @@ def load(reader: RunReader) -> Run:
         end_ns=end_ns,
         gaps=union(gaps, start_ns, end_ns),
         captures=reader.totals().get("captures", 0),
-        attachments=tuple(attachments),
+        attachments=attachments,
         crawls=tuple(crawls),
         losses=tuple(losses),
+        thin=bool(attachments.bare.any()),
+        digest=file_digest(reader.folder / MANIFEST),
     )

@@ -37,7 +37,7 @@ class Canaries:
 
     lookups: made; excluded: those that cannot be judged, by reason; capture: of the rest, those captured; observed,
     inferred: of those captured, the ones whose observed, or inferred, destination is the nearest node that answered;
-    causes: of all misses.
+    causes: of all misses; function: dotted name of what judged them.
     """
 
     lookups: int
@@ -46,3 +46,4 @@ class Canaries:
     observed: Share
     inferred: Share
     causes: tuple[MissCause, ...] = ()
+    function: str = f"{__name__}.Canaries"

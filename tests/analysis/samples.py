@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.attachments import Attachments
 from analysis.given import Given
 from analysis.load import Run
 from zone_store.attribution import attribute_into
@@ -169,14 +170,15 @@ def shown(_: Path) -> Given:
 def run_of(contents: Contents) -> Run:
     """Return a `Run` of these contents, without a store."""
     manifest = Manifest(montra_version="0.1.0", overlay="mainline", zone="a4/6", start_ns=START_NS, sealed=True)
+    end_ns = START_NS + contents.minutes * MINUTE
     return Run(
         name="run",
         manifest=manifest,
         start_ns=START_NS,
-        end_ns=START_NS + contents.minutes * MINUTE,
+        end_ns=end_ns,
         gaps=(),
         captures=len(contents.captures),
-        attachments=tuple(contents.attachments),
+        attachments=Attachments.of(contents.attachments, manifest.id_bytes, end_ns),
         crawls=tuple(contents.crawls),
         losses=tuple(contents.losses),
     )

@@ -10,12 +10,14 @@ import pytest
 
 from analysis.analyze import analyze
 from analysis.given import Given
-from analysis.page.report import report
+from analysis.page.articles import article
+from analysis.page.render import render
+from analysis.result import Analysis
 from analysis.trust.canaries import Canaries, MissCause, Share
 from analysis.trust.capture import BY_CANARIES, BY_TRUTH, PUBLISHES, CaptureRate, capture_of
 from analysis.trust.validation import Proportion, Validation
 
-from ..page.test_report import Page, words
+from ..page.parsed import Page, words
 
 CAUSE = MissCause("capture", "not_visible", 19, 1.0, 19 / 1440, "its monitor was not seen", {"canary": 19})
 CANARIES = Canaries(
@@ -29,10 +31,27 @@ CANARIES = Canaries(
 NOTHING = Canaries(5, {}, Share(0, 5, 0.0, 0.0, 0.43), *[Share(0, 0, math.nan, 0.0, 1.0)] * 2)
 
 
+def page_of(analysis: Analysis) -> str:
+    """Return the words of the page about one run, without figures."""
+    page, _ = render([article("run1", analysis, drawn=False)], trace_file="report.json")
+    return words(Page(page).text)
+
+
 def test_a_corrected_rate_carries_the_interval() -> None:
     found = capture_of(CANARIES, Validation())
     assert found == CaptureRate(1421 / 1440, 0.979, 0.992, 1440, BY_CANARIES)
     assert found.corrected(100.0) == pytest.approx((100 * 1440 / 1421, 100 / 0.992, 100 / 0.979))
+
+
+def test_users_ask_for_few_keys_so_less_is_known_of_what_was_captured_of_them() -> None:
+    found = CaptureRate(0.9, 0.88, 0.92, 1000, BY_CANARIES)
+    many, few = found.of_users(1e12), found.of_users(4.0)
+    assert (many.share, many.low, many.high) == pytest.approx((0.9, 0.9 - 1.107 * 0.02, 0.9 + 1.107 * 0.02))
+    assert few.low == pytest.approx(0.9 - math.hypot(1.107 * 0.02, 1.96 / 3 * 0.1 / 2))
+    assert few.high <= 1.0
+    assert found.of_users(0.0) == found
+    perfect = CaptureRate(1.0, 0.99, 1.0, 400, BY_CANARIES).of_users(10.0)
+    assert (perfect.share, perfect.high) == (1.0, 1.0)
 
 
 def test_what_corrects_is_canaries_then_publishes_then_all_lookups_then_nothing() -> None:
@@ -48,61 +67,54 @@ def test_what_corrects_is_canaries_then_publishes_then_all_lookups_then_nothing(
 
 
 def test_the_page_opens_with_it(sample_run: Path) -> None:
-    text = words(Page(report([sample_run], given=lambda _: Given(canaries=CANARIES))).text)
-    opening = (
-        "This window captured 98.7 % (95 % interval 97.9 % to 99.2 %) of its 1,440 canaries, and named the right "
-        "destination of 99.2 % of these (95 % interval 98.6 % to 99.6 %)."
-    )
+    text = page_of(analyze(sample_run, given=Given(canaries=CANARIES)))
+    opening = "This window captured 98.7 % (97.6 to 99.6 %) of the lookups whose truth is known"
     assert opening in text
-    assert text.index(opening) < text.index("lookups")
-    assert "raw; corrected 0.6 (0.6 to 0.6)" in text
-    assert "Canaries captured 98.7 % 97.9 % to 99.2 % 1,440" in text
+    assert text.index(opening) < text.index("A window is judged by")
+    assert "named the right destination of 99.2 % (98.6 to 99.6 %)" in text
+    assert "captured 1,421 1,440 98.7 % (97.9 to 99.2 %)" in text
     assert "Of 1,443 made, these cannot be judged and are left out: reached nobody 3. Corrected rates" in text
-    assert "not captured not visible 19 100.0 % 1.32 % its monitor was not seen" in text
+    assert "its monitor was not seen" in text
 
 
 def test_a_window_without_canaries_says_so(sample_run: Path) -> None:
-    text = words(Page(report([sample_run])).text)
-    assert "What this window missed was not measured." in text
-    assert "This window made no canaries." in text
-    assert "raw; maintenance left out" in text
+    text = page_of(analyze(sample_run))
+    assert "What this window missed was not measured" in text
+    assert "This window made no canaries" in text
 
 
-def test_a_window_whose_canaries_cannot_be_judged_says_so(sample_run: Path, empty_run: Path) -> None:
+def test_a_window_whose_canaries_cannot_be_judged_says_so(sample_run: Path) -> None:
     none = Canaries(3, {"reached_nobody": 3}, *[Share(0, 0, math.nan, 0.0, 1.0)] * 3)
-    made = {sample_run: none, empty_run: None}
-    text = words(Page(report([sample_run, empty_run], given=lambda run: Given(canaries=made[run]))).text)
-    assert "None of this window's 3 canaries can be judged" in text
-    assert "not measured not measured" in text
+    text = page_of(analyze(sample_run, given=Given(canaries=none)))
     assert "Of 3 made, these cannot be judged and are left out: reached nobody 3." in text
 
 
-def test_tables_have_raw_and_corrected_rates(sample_run: Path) -> None:
+def test_rates_are_corrected_by_canaries(sample_run: Path) -> None:
     analysis = analyze(sample_run, given=Given(canaries=CANARIES))
 
     def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO((analysis.out / f"{name}.csv").read_text())))
 
-    for row in rows("rates") + rows("top_keys"):
-        raw = row["lookups_per_minute"]
-        assert (row["corrected_per_minute"] == "") == (raw == "")
-        if raw:
-            assert float(row["corrected_per_minute"]) == pytest.approx(float(raw) * 1440 / 1421)
-            assert float(row["corrected_low"]) <= float(row["corrected_per_minute"]) <= float(row["corrected_high"])
+    told = [row for row in rows("rates") if row["lookups_per_minute"]]
+    assert len(told) == 108
+    for row in told:
+        low, raw, high = (float(row[f"lookups_per_minute{end}"]) for end in ("_low", "", "_high"))
+        assert low <= raw * 1440 / 1421 <= high
     assert [(row["what"], row["hits"], row["trials"]) for row in rows("canaries")] == [
         ("captured", "1421", "1440"),
         ("observed_destination_right", "1400", "1421"),
         ("inferred_destination_right", "1410", "1421"),
     ]
     assert [(row["cause"], row["count"]) for row in rows("canary_misses")] == [("not_visible", "19")]
-    summary = json.loads((analysis.out / "analysis.json").read_text())
-    assert summary["canaries"]["capture"]["hits"] == 1421
-    assert summary["lookups_per_minute_corrected"]["rate"] == pytest.approx(summary["lookups_per_minute"] * 1440 / 1421)
+    quantities = json.loads((analysis.out / "analysis.json").read_text())["quantities"]
+    assert quantities["trust.canaries_captured"]["value"] == pytest.approx(1421 / 1440)
+    raw = quantities["traffic.lookups_a_minute"]["value"]
+    assert quantities["traffic.lookups_a_minute_corrected"]["value"] == pytest.approx(raw * 1440 / 1421)
 
 
 def test_without_canaries_no_rate_is_corrected(sample_run: Path) -> None:
     analysis = analyze(sample_run)
-    summary = json.loads((analysis.out / "analysis.json").read_text())
-    assert summary["canaries"] is None
-    assert summary["lookups_per_minute_corrected"] == {"rate": None, "low": None, "high": None}
+    quantities = json.loads((analysis.out / "analysis.json").read_text())["quantities"]
+    assert quantities["trust.capture_rate"]["value"] is None
+    assert quantities["traffic.lookups_a_minute_corrected"]["value"] is None
     assert (analysis.out / "canaries.csv").read_text() == "what,hits,trials,share,low,high\n"
