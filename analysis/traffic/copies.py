@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.traffic.rates import Masks
-from zone_store.captures import Kind, Lookups, Maintenance
+from analysis.engine.database import Database
+from zone_store.captures import Kind, Maintenance
 
 MOST = 20
 """The last class of both distributions: so many or more."""
+
+_LOOKUPS = "what IN ('lookup', 'search', 'publish')"
+_CONFIDENCE = 1e-6  # sums of whole millionths do not depend on the order in which threads add up
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,14 @@ class Copies:
         return self.monitors / self.lookups if self.lookups else float("nan")
 
     @property
+    def ranked(self) -> int:
+        """Lookups made while a target was attached."""
+        return int(self.ranks.sum())
+
+    @property
     def closest_share(self) -> float:
         """Share of ranked lookups whose destination is the closest target attached; NaN without any."""
-        ranked = int(self.ranks.sum())
-        return int(self.ranks[0]) / ranked if ranked else float("nan")
+        return int(self.ranks[0]) / self.ranked if self.ranked else float("nan")
 
     @property
     def observed_share(self) -> float:
@@ -65,44 +72,36 @@ class Copies:
         return sum(n for (_, why), n in self.kinds.items() if why != "none")
 
 
-class CopiesCounter:
-    """Counts table by table."""
+def copies_of(db: Database) -> Copies:
+    """Return the distributions."""
+    ((monitors, packets, observed, confidence, unranked),) = db.rows(
+        f"SELECT coalesce(sum(copies), 0)::BIGINT, coalesce(sum(packets), 0)::BIGINT, "
+        f"count(*) FILTER (inferred = destination), "
+        f"coalesce(sum(round(confidence / {_CONFIDENCE})::BIGINT), 0)::BIGINT, count(*) FILTER (closest = 0) "
+        f"FROM users WHERE {_LOOKUPS}"
+    )
+    return Copies(
+        copies=_distribution(db, "copies", "true"),
+        ranks=_distribution(db, "rank", "closest > 0"),
+        unranked=unranked,
+        monitors=monitors,
+        packets=packets,
+        observed=observed,
+        confidence=confidence * _CONFIDENCE,
+        kinds={
+            (Kind(kind).name.lower(), Maintenance(why).name.lower()): rows
+            for kind, why, rows in db.rows(
+                "SELECT kind, maintenance, count(*) FROM lookups GROUP BY kind, maintenance ORDER BY kind, maintenance"
+            )
+        },
+    )
 
-    def __init__(self) -> None:
-        self._copies = np.zeros(MOST + 1, np.int64)
-        self._ranks = np.zeros(MOST + 1, np.int64)
-        self._unranked = self._monitors = self._packets = self._observed = 0
-        self._confidence = 0.0
-        self._kinds = np.zeros((max(Kind) + 1, max(Maintenance) + 1), np.int64)
 
-    def add(self, table: Lookups, which: Masks) -> None:
-        """Count a table."""
-        copies, rank = table.copies[which.lookups], table.rank[which.lookups]
-        ranked = table.closest[which.lookups] > 0
-        self._copies += np.bincount(np.minimum(copies, MOST), minlength=MOST + 1)
-        self._ranks += np.bincount(np.minimum(rank[ranked], MOST), minlength=MOST + 1)
-        self._unranked += int(np.count_nonzero(~ranked))
-        self._monitors += int(copies.sum(dtype=np.int64))
-        self._packets += int(table.packets[which.lookups].sum(dtype=np.int64))
-        self._observed += int(np.count_nonzero((table.inferred == table.destination)[which.lookups]))
-        self._confidence += float(table.confidence[which.lookups].sum(dtype=np.float64))
-        np.add.at(self._kinds, (table.kind, table.maintenance), 1)
-
-    def result(self) -> Copies:
-        """Return the sums."""
-        kinds = {
-            (kind.name.lower(), why.name.lower()): int(self._kinds[kind, why])
-            for kind in Kind
-            for why in Maintenance
-            if self._kinds[kind, why]
-        }
-        return Copies(
-            self._copies,
-            self._ranks,
-            self._unranked,
-            self._monitors,
-            self._packets,
-            self._observed,
-            self._confidence,
-            kinds,
-        )
+def _distribution(db: Database, column: str, which: str) -> NDArray[np.int64]:
+    rows = db.rows(
+        f"SELECT least({column}, {MOST})::BIGINT AS n, count(*) FROM users WHERE {_LOOKUPS} AND {which} GROUP BY n"
+    )
+    found = np.zeros(MOST + 1, np.int64)
+    for n, lookups in rows:
+        found[n] = lookups
+    return found

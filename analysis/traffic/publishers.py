@@ -19,18 +19,15 @@ rate times interval (paper, section V and figure 5).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.counting import big_endian
+from analysis.engine.database import Database
 from analysis.load import NANOS, Run
-from analysis.traffic.rates import KeyCounts, masks
+from analysis.traffic.intervals import Z
 from analysis.trust.capture import CaptureRate
-from zone_store.captures import Lookups
-from zone_store.keyspace.ids import sort_order
 
 TOP_KEYS = 50
 NEAR = 0.1
@@ -42,9 +39,6 @@ TOO_SHORT = f"less than {100 * LEAST_WATCHED:.0f} % of the interval was watched"
 SAME_PUBLISH = 0.05
 """Publishes of a requester nearer to each other than this share of the shortest interval are one: a store lookup lasts
 up to 140 s and may be in parts."""
-
-_Z = 1.959964  # 95 %
-_PENDING_ROWS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +96,16 @@ class Publishers:
     median_s: float
     near: dict[str, int]
 
+    def told(self, sort: str) -> bool:
+        """Tell whether enough of the republish interval was watched to estimate publishers."""
+        return self.watched[sort] >= LEAST_WATCHED
+
 
 def bounds(seen: float, chance: float) -> tuple[float, float]:
     """Return the 95 % bounds of n where `seen` of n things were seen, each with this chance (score interval for n)."""
     if not 0 < chance <= 1:
         return math.nan, math.nan
-    spread = _Z * _Z * chance * (1 - chance)
+    spread = Z * Z * chance * (1 - chance)
     middle = 2 * seen * chance + spread
     root = math.sqrt(max(0.0, middle * middle - 4 * chance * chance * seen * seen))
     return (middle - root) / (2 * chance * chance), (middle + root) / (2 * chance * chance)
@@ -132,54 +130,103 @@ def judged(run: Run, interval_ns: int) -> tuple[int, int]:
 
 
 def publishers(
-    counts: KeyCounts,
-    tables: Iterable[Lookups],
+    db: Database,
     run: Run,
     intervals_s: Mapping[str, float],
     capture: CaptureRate | None,
-    sorts: Mapping[bytes, tuple[str, str]],
     most: int = TOP_KEYS,
 ) -> Publishers:
-    """Return the publishers of the keys published most; `tables`, in time order, are gone through for them.
+    """Return the publishers of the keys published most, equals by key, from the publishes in the window.
 
-    intervals_s: republish interval of each sort of key; sorts: what keys are known to be, and what tells it.
+    db: with `users`, and `sorts` for what keys are; intervals_s: republish interval of each sort of key.
     """
-    published = np.flatnonzero(counts.publishes > 0) if intervals_s else np.empty(0, np.intp)
-    best = published[np.argsort(-counts.publishes[published], kind="stable")[:most]]
-    counter = _Counter(run, counts.keys[np.sort(best)], list(intervals_s.values()))
-    if len(best):
-        for table in tables:
-            counter.add(table)
-    found = counter.result()
     watched = {name: watched_share(run, round(seconds * NANOS)) for name, seconds in intervals_s.items()}
-    place = {row: i for i, row in enumerate(np.sort(best).tolist())}
+    near = dict.fromkeys(intervals_s, 0)
+    if not intervals_s:
+        return Publishers([], {}, watched, capture, 0, math.nan, near)
+    _see_top(db, run, most)
+    _see_publishes(db, run, intervals_s)
+    asked = ", ".join(
+        f"sum(near{i})::BIGINT AS near{i}, sum(active{i})::DOUBLE AS active{i}" for i in range(len(intervals_s))
+    )
     keys = []
-    for row in best.tolist():
-        key, own = counts.keys[row].tobytes(), found.of(place[row])
-        sort, told_by = _sort(key, own, list(intervals_s), sorts)
+    for key, sort, told_by, publishes, requesters, repeats, *sums in db.rows(
+        f"SELECT key, sort, told_by, counted.* EXCLUDE (number) FROM top_keys JOIN (SELECT number, count(*), "
+        f"count(*) FILTER (gap IS NULL), sum(repeat)::BIGINT, {asked} FROM top_publishes GROUP BY number) AS counted "
+        "USING (number) ORDER BY number"
+    ):
+        nears, active = sums[::2], sums[1::2]
+        if not sort:
+            sort = _by_repeats(repeats, nears, list(intervals_s))
+            told_by = "repeats" if sort else ""
+        estimates = {}
+        for (name, seconds), active_ns in zip(intervals_s.items(), active, strict=True):
+            begin, end = judged(run, round(seconds * NANOS))
+            estimates[name] = _estimate(seconds, active_ns / max(end - begin, 1), watched[name], capture)
+            near[name] += nears[len(estimates) - 1]
         keys.append(
             KeyPublishers(
-                key=key,
-                publishes=int(counts.publishes[row]),
-                rate_per_minute=int(counts.publishes[row]) * 60 / run.running_seconds if run.running_seconds else 0.0,
-                requesters=own.requesters,
-                repeats=own.repeats,
+                key=bytes(key),
+                publishes=publishes,
+                rate_per_minute=publishes * 60 / run.running_seconds if run.running_seconds else 0.0,
+                requesters=requesters,
+                repeats=repeats,
                 sort=sort,
                 told_by=told_by,
-                estimates={
-                    name: _estimate(seconds, own.active[i], watched[name], capture)
-                    for i, (name, seconds) in enumerate(intervals_s.items())
-                },
+                estimates=estimates,
             )
         )
+    median = db.rows("SELECT quantile_disc(gap // ?, 0.5) FROM top_publishes WHERE repeat = 1", NANOS)[0][0]
     return Publishers(
         keys=keys,
         intervals_s=dict(intervals_s),
         watched=watched,
         capture=capture,
-        repeats=int(found.repeats.sum()),
-        median_s=found.median_s,
-        near=dict(zip(intervals_s, found.near.sum(axis=0).tolist(), strict=True)),
+        repeats=sum(key.repeats for key in keys),
+        median_s=math.nan if median is None else median + 0.5,
+        near=near,
+    )
+
+
+def _see_top(db: Database, run: Run, most: int) -> None:
+    """Make `top_keys`: the keys published most, in order, by number."""
+    db.execute(
+        "CREATE OR REPLACE TEMP TABLE top_keys AS SELECT row_number() OVER (ORDER BY n DESC, key)::UINTEGER AS number, "
+        "key, coalesce(sort, '') AS sort, coalesce(told_by, '') AS told_by FROM ("
+        "SELECT key, count(*) AS n FROM users WHERE what = 'publish' AND time_ns BETWEEN ? AND ? "
+        f"GROUP BY key ORDER BY n DESC, key LIMIT {most}) LEFT JOIN sorts USING (key)",
+        run.start_ns,
+        run.end_ns,
+    )
+
+
+def _see_publishes(db: Database, run: Run, intervals_s: Mapping[str, float]) -> None:
+    """Make `top_publishes`: each publish of those keys, by the key's number.
+
+    gap: time until its requester's next one, NULL for the last; repeat: 1 if that is no part of the same; near of each
+    interval: 1 if it comes after about so long; active: how long this one counts within the times judged: an interval,
+    or until the next. Where one time only is judged: 1 if it counts then.
+    """
+    least_ns = round(SAME_PUBLISH * min(intervals_s.values()) * NANOS)
+    columns = []
+    for i, seconds in enumerate(intervals_s.values()):
+        interval = round(seconds * NANOS)
+        first, last = judged(run, interval)
+        until = f"(time_ns + least(coalesce(gap, {interval}), {interval}))"
+        length = (
+            f"({until} > {last})::BIGINT"
+            if first == last
+            else f"greatest({first}, least({last}, {until})) - greatest({first}, least({last}, time_ns))"
+        )
+        near = f"gap >= {least_ns} AND abs(gap - {interval}) <= {round(NEAR * interval)}"
+        columns += [f"coalesce(({near})::UTINYINT, 0) AS near{i}", f"{length} AS active{i}"]
+    db.execute(
+        "CREATE OR REPLACE TEMP TABLE top_publishes AS SELECT number, gap, "
+        f"coalesce((gap >= {least_ns})::UTINYINT, 0) AS repeat, {', '.join(columns)} FROM (SELECT number, time_ns, "
+        "lead(time_ns) OVER (PARTITION BY number, requester ORDER BY time_ns) - time_ns AS gap "
+        "FROM users JOIN top_keys USING (key) WHERE what = 'publish' AND time_ns BETWEEN ? AND ?)",
+        run.start_ns,
+        run.end_ns,
     )
 
 
@@ -192,122 +239,9 @@ def _estimate(interval_s: float, active: float, watched: float, capture: Capture
     return Estimate(interval_s, active, watched, active / chance, low, high)
 
 
-def _sort(key: bytes, own: _Of, names: Sequence[str], sorts: Mapping[bytes, tuple[str, str]]) -> tuple[str, str]:
-    """Return what a key is, and what tells: `sorts`, or that most repeats are near to one interval."""
-    known = sorts.get(key, ("", ""))
-    if known[0]:
-        return known
-    for name, near in zip(names, own.near, strict=True):
-        if near >= LEAST_REPEATS and 2 * near > own.repeats:
-            return name, "repeats"
-    return "", ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Of:
-    requesters: int
-    repeats: int
-    near: list[int]
-    active: list[float]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Of each key: requesters, repeats int64[m]; near int64[m, k]; active float64[m, k], for each interval."""
-
-    requesters: NDArray[np.int64]
-    repeats: NDArray[np.int64]
-    near: NDArray[np.int64]
-    active: NDArray[np.float64]
-    median_s: float
-
-    def of(self, row: int) -> _Of:
-        return _Of(
-            int(self.requesters[row]), int(self.repeats[row]), self.near[row].tolist(), self.active[row].tolist()
-        )
-
-
-class _Counter:
-    """Goes through publishes in time order; memory grows with the distinct (key, requester) pairs."""
-
-    def __init__(self, run: Run, keys: NDArray[np.uint8], intervals_s: list[float]) -> None:
-        width = keys.shape[1]
-        self._keys = np.ascontiguousarray(keys).view(f"S{width}")[:, 0] if len(keys) else np.empty(0, f"S{width}")
-        self._intervals = [round(seconds * NANOS) for seconds in intervals_s]
-        self._judged = [judged(run, interval) for interval in self._intervals]
-        self._least_ns = round(SAME_PUBLISH * min(self._intervals, default=0))
-        self._pairs = np.empty((0, 2 + 4 + 2), np.uint8)
-        self._last_ns = np.empty(0, np.int64)
-        self._rows: list[NDArray[np.uint8]] = []
-        self._times: list[NDArray[np.int64]] = []
-        self._pending = 0
-        self._active_ns = np.zeros((len(keys), len(self._intervals)), np.float64)
-        self._repeats = np.zeros(len(keys), np.int64)
-        self._near = np.zeros((len(keys), len(self._intervals)), np.int64)
-        self._gaps = np.zeros(0, np.int64)  # repeats by seconds since the one before
-
-    def add(self, table: Lookups) -> None:
-        """Take a table."""
-        table = table.take(masks(table).publishes)
-        asked = np.ascontiguousarray(table.key).view(self._keys.dtype)[:, 0]
-        at = np.minimum(np.searchsorted(self._keys, asked), len(self._keys) - 1)
-        hit = self._keys[at] == asked
-        self._rows.append(big_endian(at[hit].astype(np.uint16), table.source_ip[hit], table.source_port[hit]))
-        self._times.append(table.time_ns[hit])
-        self._pending += int(hit.sum())
-        if self._pending > max(_PENDING_ROWS, len(self._pairs)):
-            self._take_pending()
-
-    def result(self) -> _Found:
-        """Return the sums."""
-        self._take_pending()
-        # What each pair's last publish tells holds until its interval is over.
-        self._count_active(_key(self._pairs), self._last_ns, np.full(len(self._pairs), np.iinfo(np.int64).max))
-        spans = np.array([max(end - begin, 1) for begin, end in self._judged], np.float64)
-        half = (self._gaps.sum() + 1) // 2
-        median = float(np.searchsorted(np.cumsum(self._gaps), half)) + 0.5 if half else math.nan
-        requesters = np.bincount(_key(self._pairs), minlength=len(self._keys))
-        return _Found(requesters, self._repeats, self._near, self._active_ns / spans, median)
-
-    def _take_pending(self) -> None:
-        """Count all publishes but each pair's last, which waits for the next."""
-        rows = np.concatenate([self._pairs, *self._rows])
-        times = np.concatenate([self._last_ns, *self._times])
-        self._rows, self._times, self._pending = [], [], 0
-        if not len(rows):
-            return
-        order = sort_order(np.concatenate([rows, big_endian(times.astype(np.uint64))], axis=1))
-        rows, times = rows[order], times[order]
-        again = (rows[1:] == rows[:-1]).all(axis=1)
-        first = np.flatnonzero(again)
-        key, begin, following = _key(rows[first]), times[first], times[first + 1]
-        self._count_active(key, begin, following)
-        self._count_repeats(key, following - begin)
-        last = np.append(~again, True)
-        self._pairs, self._last_ns = rows[last], times[last]
-
-    def _count_active(self, key: NDArray[np.intp], begin: NDArray[np.int64], following: NDArray[np.int64]) -> None:
-        """Add how long each publish counted, within the times judged: an interval, or until the next one."""
-        for column, (interval, (first, last)) in enumerate(zip(self._intervals, self._judged, strict=True)):
-            until = np.minimum(following, begin + interval)
-            if first == last:  # one time only: who published before it, and not yet again
-                length = (until > last).astype(np.int64)
-            else:
-                length = np.clip(until, first, last) - np.clip(begin, first, last)
-            self._active_ns[:, column] += np.bincount(key, length, minlength=len(self._keys))
-
-    def _count_repeats(self, key: NDArray[np.intp], gap: NDArray[np.int64]) -> None:
-        repeat = gap >= self._least_ns
-        key, gap = key[repeat], gap[repeat]
-        self._repeats += np.bincount(key, minlength=len(self._keys))
-        for column, interval in enumerate(self._intervals):
-            near = np.abs(gap - interval) <= NEAR * interval
-            self._near[:, column] += np.bincount(key[near], minlength=len(self._keys))
-        seconds = np.bincount(gap // NANOS, minlength=len(self._gaps))
-        seconds[: len(self._gaps)] += self._gaps
-        self._gaps = seconds
-
-
-def _key(pairs: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Return the number of the key of each pair."""
-    return pairs[:, 0].astype(np.intp) << 8 | pairs[:, 1]
+def _by_repeats(repeats: int, nears: Sequence[int], names: Sequence[str]) -> str:
+    """Return what a key is if most of its repeats are near to one interval, else ""."""
+    for name, near in zip(names, nears, strict=True):
+        if near >= LEAST_REPEATS and 2 * near > repeats:
+            return name
+    return ""

@@ -5,20 +5,21 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
+from analysis.engine.database import NO_SORTS, Database
 from analysis.load import NANOS, Run, load
 from analysis.traffic.publishers import KeyPublishers, bounds, publishers, watched_share
-from analysis.traffic.rates import KeyCounter, masks
 from analysis.trust.capture import BY_TRUTH, CaptureRate
 from montra.validation.judge import Judged
 from montra.validation.kad_truth import KadTruth
 from montra.validation.wilson import Proportion, wilson
-from zone_store.captures import Lookups
+from zone_store.captures import Kind, Lookups
 from zone_store.contents import What
 from zone_store.run.reader import RunReader
 
@@ -29,6 +30,16 @@ MOST_ERROR = 0.1
 #: Windows judged beside the whole time, in republish intervals; each begins at several times.
 LENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 _STEP = 0.125
+_ALL = 1 << 20  # keys: every file that was published
+_SCHEMA = pa.schema(
+    [
+        ("time_ns", pa.int64()),
+        ("requester", pa.uint64()),
+        ("key", pa.binary()),
+        ("what", pa.string()),
+        ("maintenance", pa.uint8()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +137,18 @@ def judge_republish(run_folder: Path, truth: KadTruth, judged: Judged, interval_
     rate = CaptureRate(capture.share, capture.low, capture.high, capture.trials, BY_TRUTH) if capture.hits else None
     with RunReader(run_folder) as reader:
         run = load(reader)
-        tables = [_of_files(table, list(shared)) for table in reader.lookups()]
+        publishes = _publishes(reader.lookups(), list(shared))
     counts = {key: len(nodes) for key, nodes in published.items()}
-    estimated = _Estimates(run, tables, round(interval_s * NANOS), rate)
-    whole = estimated.between(since_ns, until_ns)
-    files = [_file(key, shared[key], published[key], whole, since_ns, interval_s) for key in published]
-    intervals = (until_ns - since_ns) / NANOS / interval_s
-    lengths = [*(n for n in LENGTHS if n < intervals), intervals]
-    windows = [_windows(estimated, n, since_ns, until_ns, counts) for n in lengths]
+    with Database() as db:
+        db.register("lookups", publishes)
+        db.register("sorts", NO_SORTS)
+        db.users()
+        estimated = _Estimates(run, db, round(interval_s * NANOS), rate)
+        whole = estimated.between(since_ns, until_ns)
+        files = [_file(key, shared[key], published[key], whole, since_ns, interval_s) for key in published]
+        intervals = (until_ns - since_ns) / NANOS / interval_s
+        lengths = [*(n for n in LENGTHS if n < intervals), intervals]
+        windows = [_windows(estimated, n, since_ns, until_ns, counts) for n in lengths]
     gaps = [b - a for nodes in published.values() for times in nodes.values() for a, b in itertools.pairwise(times)]
     return Republish(
         since_ns=since_ns,
@@ -163,20 +178,28 @@ def _capture(judged: Judged, files: set[bytes]) -> Proportion:
     return wilson(sum(verdict.found is not None for verdict in others), len(others))
 
 
-def _of_files(table: Lookups, keys: Sequence[bytes]) -> Lookups:
+def _publishes(tables: Iterable[Lookups], keys: Sequence[bytes]) -> pa.Table:
+    """Return users' publishes of these keys as the estimator's questions read them."""
     wanted = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), -1)
     width = wanted.shape[1]
-    rows = np.ascontiguousarray(table.key).view(f"S{width}")[:, 0]
-    return table.take(np.isin(rows, wanted.view(f"S{width}")[:, 0]))
+    parts = [_SCHEMA.empty_table()]
+    for table in tables:
+        rows = np.ascontiguousarray(table.key).view(f"S{width}")[:, 0]
+        mine = table.take(np.isin(rows, wanted.view(f"S{width}")[:, 0]) & (table.kind == Kind.PUBLISH))
+        key = [row.tobytes() for row in mine.key]
+        requester = mine.source_ip.astype(np.uint64) << np.uint64(16) | mine.source_port
+        columns = [mine.time_ns, requester, pa.array(key, pa.binary()), ["publish"] * len(mine), mine.maintenance]
+        parts.append(pa.table(columns, schema=_SCHEMA))
+    return pa.concat_tables(parts)
 
 
 class _Estimates:
     """Estimates from parts of a run."""
 
-    def __init__(self, run: Run, tables: list[Lookups], interval_ns: int, capture: CaptureRate | None) -> None:
+    def __init__(self, run: Run, db: Database, interval_ns: int, capture: CaptureRate | None) -> None:
         self.interval_ns = interval_ns
         self._run = run
-        self._tables = tables
+        self._db = db
         self._capture = capture
 
     def most_unseen(self, begin_ns: int, end_ns: int) -> float:
@@ -186,15 +209,9 @@ class _Estimates:
 
     def between(self, begin_ns: int, end_ns: int) -> dict[bytes, KeyPublishers]:
         """Return the publishers of each key, as if the run had been of this time only."""
-        run = self._within(begin_ns, end_ns)
-        parts = [table.take((table.time_ns >= begin_ns) & (table.time_ns < end_ns)) for table in self._tables]
-        counter = KeyCounter(run.manifest.id_bytes)
-        for part in parts:
-            counter.add(part, masks(part))
-        counts = counter.result()
-        found = publishers(
-            counts, parts, run, {FILE: self.interval_ns / NANOS}, self._capture, {}, most=len(counts.keys)
-        )
+        # The window's end belongs to the next one.
+        run = self._within(begin_ns, end_ns - 1)
+        found = publishers(self._db, run, {FILE: self.interval_ns / NANOS}, self._capture, most=_ALL)
         return {key.key: key for key in found.keys}
 
     def _within(self, begin_ns: int, end_ns: int) -> Run:
