@@ -7,20 +7,47 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.load import NANOS, Run, is_bare
+from analysis.attachments import SEALED, Attachments
+from analysis.load import NANOS, Run
+from analysis.quantity import Quantity, made_by
+from analysis.table import Column, Table
 
-SEALED = "sealed"
-"""Reason of attachments that sealing the run ended, not the target."""
+MOST_TIMES = 400
+"""Times at which targets are counted, at most."""
+
+_REASONS = (
+    "silent to its monitor, gone from the crawls, changed_id, moved to another of our addresses, sealed at the end"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class TargetSeries:
-    """Targets at each time_ns int64[n]: found and not lost, of them attached (accepted), of them visible; int64[n]."""
+    """Targets at each time_ns int64[n]: found and not lost, of them attached (accepted), of them visible; int64[n].
+
+    running bool[n]: whether the run was at work then.
+    """
 
     time_ns: NDArray[np.int64]
+    running: NDArray[np.bool_]
     found: NDArray[np.int64]
     accepted: NDArray[np.int64]
     visible: NDArray[np.int64]
+
+    def table(self) -> Table:
+        """Return it as a table."""
+        return Table(
+            "targets",
+            "Nodes and their monitors",
+            "one moment of the window: nodes of the zone that the instrument knew, and how they were monitored",
+            made_by(target_series),
+            ("targets", "ledger"),
+            (
+                Column("time_ns", self.time_ns, "ns", "when"),
+                Column("found", self.found, "nodes", "found and not yet lost, those just gone among them"),
+                Column("accepted", self.accepted, "nodes", "of them with a monitor that they have spoken to"),
+                Column("visible", self.visible, "nodes", "of them seen handing their monitor out"),
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,55 +79,120 @@ class Coverage:
         """Target-seconds found but not visible: in them lookups that ended there could be missed."""
         return self.found_s - self.visible_s
 
+    def quantities(self) -> list[Quantity]:
+        """Return the numbers."""
+        function = made_by(coverage)
+        unknown = "no crawl met enough nodes twice to estimate how many it missed"
+        bound = "an upper bound: nodes that no table names yet are in no estimate"
+        shares = (
+            ("crawl_completeness", self.completeness, "share of the zone's listed nodes that crawls found, on average"),
+            ("least_crawl_completeness", self.least_completeness, "the same of the crawl that found least"),
+        )
+        counts = (
+            ("nodes_found", self.targets, "nodes", "distinct node IDs found in the zone, over the whole window"),
+            ("nodes_monitored", self.monitored, "nodes", "of them those that ever took their monitor in"),
+            ("nodes_bare", self.bare, "nodes", "of them those left without a monitor by choice (thin fleet)"),
+            ("known_s", self.found_s, "s", "node time known, summed over nodes meant to have a monitor"),
+            ("attached_s", self.accepted_s, "s", "of it with an accepted monitor"),
+            ("visible_s", self.visible_s, "s", "of it with a monitor that the node was seen to hand out"),
+            ("unmonitored_s", self.unmonitored_s, "s", "node time known without a visible monitor: lookups could pass"),
+            ("bare_s", self.bare_s, "s", "node time without a monitor by choice (thin fleet)"),
+        )
+        return [
+            *(
+                Quantity(
+                    name, value, "share", meaning, function, ("crawls",), method=bound, withheld=_if_nan(value, unknown)
+                )
+                for name, value, meaning in shares
+            ),
+            *(Quantity(name, value, unit, meaning, function, ("targets",)) for name, value, unit, meaning in counts),
+            Quantity(
+                "attach_s",
+                self.attach_s,
+                "s",
+                "median time from finding a node to its monitor being accepted",
+                function,
+                ("targets",),
+                withheld=_if_nan(self.attach_s, "no monitor was accepted"),
+            ),
+        ]
 
-def target_series(run: Run, times: NDArray[np.int64]) -> TargetSeries:
+    def table(self) -> Table:
+        """Return why monitors ended."""
+        return Table(
+            "monitors_ended",
+            "Why monitors ended",
+            "one reason, and the monitors that ended for it",
+            made_by(coverage),
+            ("targets",),
+            (
+                Column("reason", list(self.reasons), "", _REASONS),
+                Column("monitors", np.array(list(self.reasons.values()), np.int64), "monitors", "how many"),
+            ),
+        )
+
+
+def target_series(run: Run) -> TargetSeries:
+    """Return the numbers of targets in the middles of even steps; at times after sealing, those just before it."""
+    steps = int(max(1, min(MOST_TIMES, run.seconds)))
+    edges = np.linspace(run.start_ns, run.end_ns, steps + 1).astype(np.int64)
+    return targets_at(run, edges[:-1] + np.diff(edges) // 2)
+
+
+def targets_at(run: Run, times: NDArray[np.int64]) -> TargetSeries:
     """Return the numbers of targets at these times; at times after sealing, those just before it."""
-    sealed = max((a.lost_ns for a in run.attachments if a.reason == SEALED), default=run.end_ns)
-    times = np.minimum(times, sealed - 1)
-    found = [(a.found_ns, run.until(a)) for a in run.attachments]
-    accepted = [(a.accepted_ns, run.until(a)) for a in run.attachments if a.accepted_ns]
-    return TargetSeries(times, *(_at_once(intervals, times) for intervals in (found, accepted, _visible(run))))
+    held = run.attachments
+    sealed = int(held.until_ns[held.named(SEALED)].max(initial=0)) or run.end_ns
+    shown = np.minimum(times, sealed - 1)
+    running = np.ones(len(times), np.bool_)
+    for begin, end in run.gaps:
+        running &= (times < begin) | (times >= end)
+    spoke = held.accepted_ns > 0
+    return TargetSeries(
+        times,
+        running,
+        at_once(held.known_ns, held.until_ns, shown),
+        at_once(held.accepted_ns[spoke], held.until_ns[spoke], shown),
+        at_once(held.visible_begin_ns, held.visible_end_ns, shown),
+    )
 
 
 def coverage(run: Run) -> Coverage:
     """Return how much was monitored."""
+    held = run.attachments
     estimated = [crawl for crawl in run.crawls if crawl.estimate > 0]
     share = np.array([crawl.completeness for crawl in estimated])
     weight = np.array([max(crawl.seconds, 1e-9) for crawl in estimated])
-    waited = [(a.accepted_ns - a.found_ns) / NANOS for a in run.attachments if a.accepted_ns]
-    reasons: dict[str, int] = {}
-    own = [a for a in run.attachments if not is_bare(a)]
-    bare = [a for a in run.attachments if is_bare(a)]
-    for attachment in own:
-        if attachment.reason:
-            reasons[attachment.reason] = reasons.get(attachment.reason, 0) + 1
+    spoke, own, bare = held.accepted_ns > 0, ~held.bare, held.bare
+    known_ns = held.known_ns
+    waited = (held.accepted_ns - held.found_ns)[spoke] / NANOS
+    ended = np.bincount(held.reason[own], minlength=len(held.reasons)).tolist()
+    with_monitor = np.unique(held.node[own])
     return Coverage(
         completeness=float((share * weight).sum() / weight.sum()) if estimated else float("nan"),
         least_completeness=float(share.min()) if estimated else float("nan"),
-        found_s=sum(max(0, run.until(a) - a.found_ns) for a in own) / NANOS,
-        accepted_s=sum(max(0, run.until(a) - a.accepted_ns) for a in run.attachments if a.accepted_ns) / NANOS,
-        visible_s=sum(max(0, end - begin) for begin, end in _visible(run)) / NANOS,
-        targets=len({a.target_id for a in run.attachments}),
-        monitored=len({a.target_id for a in run.attachments if a.accepted_ns}),
-        attach_s=float(np.median(waited)) if waited else float("nan"),
-        reasons=dict(sorted(reasons.items())),
-        bare=len({a.target_id for a in bare} - {a.target_id for a in own}),
-        bare_s=sum(max(0, run.until(a) - a.found_ns) for a in bare) / NANOS,
+        found_s=_lasted(held, known_ns, own),
+        accepted_s=_lasted(held, held.accepted_ns, spoke),
+        visible_s=float((held.visible_end_ns - held.visible_begin_ns).sum() / NANOS),
+        targets=held.nodes,
+        monitored=len(np.unique(held.node[spoke])),
+        attach_s=float(np.median(waited)) if len(waited) else float("nan"),
+        reasons=dict(sorted((name, n) for name, n in zip(held.reasons, ended, strict=True) if name and n)),
+        bare=len(np.setdiff1d(held.node[bare], with_monitor)),
+        bare_s=_lasted(held, known_ns, bare),
     )
 
 
-def _visible(run: Run) -> list[tuple[int, int]]:
-    """Return the visible intervals of all attachments, the open ones ended with their attachment."""
-    return [
-        (begin, min(end or run.until(attachment), run.until(attachment)))
-        for attachment in run.attachments
-        for begin, end in attachment.visible
-    ]
-
-
-def _at_once(intervals: list[tuple[int, int]], times: NDArray[np.int64]) -> NDArray[np.int64]:
+def at_once(begin_ns: NDArray[np.int64], end_ns: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return how many intervals [begin, end) hold each time."""
-    whole = [(begin, end) for begin, end in intervals if begin < end]
-    begins = np.sort(np.array([begin for begin, _ in whole], np.int64))
-    ends = np.sort(np.array([end for _, end in whole], np.int64))
-    return np.searchsorted(begins, times, side="right") - np.searchsorted(ends, times, side="right")
+    whole = begin_ns < end_ns
+    begun = np.searchsorted(np.sort(begin_ns[whole]), times, side="right")
+    return np.asarray(begun - np.searchsorted(np.sort(end_ns[whole]), times, side="right"), np.int64)
+
+
+def _lasted(held: Attachments, since_ns: NDArray[np.int64], which: NDArray[np.bool_]) -> float:
+    return float(np.maximum(held.until_ns - since_ns, 0)[which].sum() / NANOS)
+
+
+def _if_nan(value: float, why: str) -> str:
+    return why if np.isnan(value) else ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from analysis.network.completeness import coverage, target_series
+from analysis.network.completeness import coverage, target_series, targets_at
 from zone_store.captures import Attachment
 
 from ..samples import TARGETS, Contents, at, attachment, run_of, sample
@@ -15,7 +16,7 @@ from ..samples import TARGETS, Contents, at, attachment, run_of, sample
 
 def test_targets_over_time() -> None:
     run = run_of(sample())
-    series = target_series(run, np.array([at(-1), at(0), at(2), at(4), at(400), at(595), at(600)]))
+    series = targets_at(run, np.array([at(-1), at(0), at(2), at(4), at(400), at(595), at(600)]))
     assert series.found.tolist() == [0, 3, 3, 3, 2, 3, 3]  # at 600 s the run was sealed
     assert series.accepted.tolist() == [0, 0, 3, 3, 2, 3, 3]
     assert series.visible.tolist() == [0, 0, 0, 3, 2, 3, 3]
@@ -42,7 +43,7 @@ def test_coverage_is_of_targets_that_were_meant_to_have_a_monitor() -> None:
     assert (found.targets, found.monitored, found.bare) == (2, 1, 1)
     assert (found.found_s, found.visible_s, found.bare_s) == (100, 96, 500)
     assert found.reasons == {"sealed": 1}
-    assert target_series(run, np.array([at(100), at(250)])).found.tolist() == [2, 2]
+    assert targets_at(run, np.array([at(100), at(250)])).found.tolist() == [2, 2]
 
 
 def test_coverage_of_targets_that_never_accepted_and_of_several_visible_times() -> None:
@@ -59,3 +60,21 @@ def test_coverage_of_nothing() -> None:
     assert math.isnan(found.completeness)
     assert math.isnan(found.attach_s)
     assert (found.targets, found.found_s, found.unmonitored_s) == (0, 0, 0)
+
+
+def test_a_monitor_that_moves_does_not_make_its_node_known_twice() -> None:
+    moved = attachment(1, TARGETS[0], 0, 300, "moved")
+    after = attachment(2, TARGETS[0], 0, 600, "sealed")  # found when the node was
+    after.accepted_ns, after.visible = at(302), ((at(304), 0),)
+    run = run_of(Contents(attachments=[moved, after]))
+    assert coverage(run).found_s == 600
+    assert targets_at(run, np.array([at(100), at(400)])).found.tolist() == [1, 1]
+
+
+def test_even_steps_and_gaps() -> None:
+    run = replace(run_of(sample()), gaps=((at(480), at(540)),))
+    series = target_series(run)
+    assert len(series.time_ns) == 400
+    assert (series.time_ns[0] - at(0), series.time_ns[-1] - at(0)) == (750_000_000, 599_250_000_000)
+    assert int((~series.running).sum()) == 40  # a minute of ten
+    assert len(series.table()) == 400

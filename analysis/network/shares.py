@@ -1,0 +1,38 @@
+"""Shares of a sample as shares of what it was drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+_OUTSIDE = 0.03
+"""Of what is promised to lie outside in 5 of 100 cases: a little less, as requesters are not wholly independent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """For each of n classes its share of the sample, and its exact bounds: float64[n] each, NaN for no sample."""
+
+    share: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def shares_of(counts: Sequence[int], total: int, outside: float = _OUTSIDE) -> Shares:
+    """Return the share of each count in `total` independent draws; outside: chance that bounds may miss.
+
+    Bounds are Clopper's and Pearson's (1934): never too narrow, whatever the share. IDs are spread evenly by hashing,
+    so that who is in a zone is such a sample of the network.
+    """
+    hits = np.asarray(counts, np.float64)
+    if total <= 0:
+        unknown = np.full(len(hits), np.nan)
+        return Shares(unknown, unknown.copy(), unknown.copy())
+    hits = np.minimum(hits, total)
+    low = np.where(hits > 0, beta.ppf(outside / 2, np.maximum(hits, 1), total - hits + 1), 0.0)
+    high = np.where(hits < total, beta.ppf(1 - outside / 2, hits + 1, np.maximum(total - hits, 1)), 1.0)
+    return Shares(hits / total, low, high)
