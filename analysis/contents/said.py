@@ -10,24 +10,26 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.engine.columns import Field
 from zone_store.contents import Content
 from zone_store.run.folder import RunError
 
 SAID = "said.parquet"
 _ROWS = 1 << 16
-_SCHEMA = pa.schema(
-    [
-        ("time_ns", pa.int64()),
-        ("source_ip", pa.uint32()),
-        ("source_port", pa.uint16()),
-        ("what", pa.string()),
-        ("key", pa.binary()),
-        ("file_id", pa.binary()),
-        ("size", pa.int64()),
-        ("name", pa.string()),
-        ("tags", pa.string()),
-    ]
-)
+COLUMNS = {
+    "time_ns": Field(pa.int64(), "ns", "time of arrival, since 1970"),
+    "source_ip": Field(pa.uint32(), "", "address of who said it, as a number: personal data"),
+    "source_port": Field(pa.uint16(), "", "port of who said it"),
+    "what": Field(pa.string(), "", "what was said, as named in `zone_store.contents.What`"),
+    "key": Field(pa.binary(), "", "content ID of which it was said"),
+    "file_id": Field(pa.binary(), "", "of the file that is published or searched, empty if none is"),
+    "size": Field(pa.int64(), "bytes", "of that file, 0 if not told"),
+    "name": Field(pa.string(), "", "of that file, empty if not told: personal data"),
+    "tags": Field(pa.string(), "", "all else that was said, as JSON: a list of pairs"),
+}
+"""Columns of said.parquet."""
+
+_SCHEMA = pa.schema([(name, field.type) for name, field in COLUMNS.items()])
 
 
 def write_said(out: Path, said: Iterable[Content], *, names: bool) -> None:
