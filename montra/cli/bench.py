@@ -9,6 +9,7 @@ import click
 from montra.cli.lazy import LazyGroup
 
 VERBS = {
+    "analyse": "Turn captures into the report; rates of keys beside pandas.",
     "attach": "Hold a million monitors: introductions, keep-alives, memory.",
     "attribute": "Turn captures into lookups, beside DuckDB.",
     "crawl": "Crawl a large zone, beside asking one node at a time.",

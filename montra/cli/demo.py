@@ -29,7 +29,7 @@ from montra.validation.kad_purpose import judge_by_purpose
 from montra.validation.kad_truth import load_kad_truth
 from montra.validation.tables import VALIDATION, document, rows, why_missed
 from montra.validation.truth import Truth
-from montra.window.analyze import analyze_run, report_runs
+from montra.window.analyze import attribute_run, report_runs
 from montra.window.units import format_duration, parse_duration
 
 #: The workload's keys. Many and not too unequal, because lookups of one key end at one node: what is right or wrong for
@@ -41,6 +41,8 @@ LOOKUPS = {"mainline": 320, "kad": 300}
 ANNOUNCES = 110
 #: Of Kad's searches, those for the sources of a file instead of a keyword.
 SOURCE_SHARE = 0.2
+#: What convergence, attachment and the last lookups take at most, beside the workload.
+_SLACK_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +132,13 @@ def demo(
         play = _mainline(folder, count, searches, announced, churn, duration, zipf, seed)
     with lab_errors("lab,analysis"):
         played = play(overrides, step)
-        analysis = analyze_run(played.run)
+        attributed = attribute_run(played.run)
         comparison = compare(played.run, played.truth, since_ns=played.since_ns)
         # names, not paths: the file may be passed on
         comparison = replace(comparison, run=played.run.name, truth=Path(comparison.truth).name)
         (played.run / VALIDATION).write_bytes(document(comparison))
         page = report_runs([played.run])
-    step(f"{analysis.lookups} lookups attributed; report written")
+    step(f"{attributed.rows} lookups attributed; report written")
     told = made(seed, played.clients)
     seconds = time.monotonic() - begin
 
@@ -190,6 +192,8 @@ def _mainline(
         )
 
     def play(overrides: Mapping[str, Any], step: Callable[[str], None]) -> _Played:
+        if duration:  # the window is to end with the workload, not before it
+            overrides = {**overrides, "duration": f"{duration + _SLACK_S:g}s"}
         window = watch_lab(settings, folder, overrides, step)
         code = exit_code(window.ended)
         if not window.went_ns:  # stopped before there was anything to compare

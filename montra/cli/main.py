@@ -10,6 +10,7 @@ from montra.cli.bench import bench
 from montra.cli.config import config
 from montra.cli.crawl import crawl
 from montra.cli.demo import demo
+from montra.cli.export import export
 from montra.cli.lab import lab
 from montra.cli.monitor import monitor
 from montra.cli.preflight import preflight
@@ -42,7 +43,22 @@ def main() -> None:
     """
 
 
-for verb in (analyze, bench, config, crawl, demo, lab, monitor, preflight, report, simulate, status, store, validate):
+for verb in (
+    analyze,
+    bench,
+    config,
+    crawl,
+    demo,
+    export,
+    lab,
+    monitor,
+    preflight,
+    report,
+    simulate,
+    status,
+    store,
+    validate,
+):
     main.add_command(verb)
 
 

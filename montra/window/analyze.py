@@ -6,8 +6,9 @@ they are missing the calls raise ImportError.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -111,42 +112,75 @@ class Shown:
 NOTHING_MORE = Shown()
 
 
-def analyze_run(
-    run: Path, workers: int | None = None, *, republish: Republish = AS_CLIENTS_DO, shown: Shown = NOTHING_MORE
-) -> Analysis:
-    """Attribute a run and write its tables; raises RunError, and ImportError without the extra `analysis`.
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """How people are kept out of what is made of runs.
 
-    workers: processes to attribute in, None for as many as help; republish: intervals that differ from the overlay's;
-    shown: what of content is shown.
+    least_people: rows about fewer requesters are left out; key: file of the key of pseudonyms that runs share, None for
+    each its own; places: MaxMind files that tell of addresses, before they become pseudonyms, where they are.
     """
-    from analysis.analyze import analyze
 
-    attribute_run(run, workers)
-    return analyze(run, given=given_of(run, republish, shown))
+    least_people: int = 5
+    key: Path | None = None
+    places: tuple[Path, ...] = ()
+
+
+#: A key for each run, and no places.
+BY_DEFAULT = Privacy()
+
+
+def analyze_runs(
+    runs: Sequence[Path],
+    workers: int | None = None,
+    *,
+    republish: Republish = AS_CLIENTS_DO,
+    shown: Shown = NOTHING_MORE,
+    privacy: Privacy = BY_DEFAULT,
+) -> list[Analysis]:
+    """Attribute runs and write their tables; raises RunError, and ImportError without the extra `analysis`.
+
+    workers: processes to attribute in, and to analyse in, None for as many as help; republish: intervals that differ
+    from the overlay's; shown: what of content is shown.
+    """
+    from analysis.analyze import Job, analyze_all
+
+    for run in runs:
+        attribute_run(run, workers)
+    return analyze_all([Job(run, given_of(run, republish, shown, privacy)) for run in runs], workers)
 
 
 def report_runs(
-    runs: list[Path],
+    runs: Sequence[Path],
     out: Path | None = None,
     workers: int | None = None,
     *,
     republish: Republish = AS_CLIENTS_DO,
     shown: Shown = NOTHING_MORE,
+    privacy: Privacy = BY_DEFAULT,
 ) -> Path:
     """Write the report of runs, attributing those that are not yet or were otherwise; raises RunError, ImportError.
 
-    Runs may be of different overlays. workers, republish, shown: as in `analyze_run`.
+    Runs may be of different overlays. workers, republish, shown, privacy: as in `analyze_runs`.
     """
     from analysis.page.report import report
 
     for run in runs:
-        overlay = overlay_of(read_manifest(run))
-        if not _attributed(run, overlay):
-            attribute_run(run, workers)
-    return report(runs, out, lambda run: given_of(run, republish, shown))
+        attribute_if_needed(run, workers)
+    return report(runs, out, lambda run: given_of(run, republish, shown, privacy), workers)
 
 
-def given_of(run: Path, republish: Republish = AS_CLIENTS_DO, shown: Shown = NOTHING_MORE) -> Given:
+def attribute_if_needed(run: Path, workers: int | None = None) -> None:
+    """Attribute a run that is not yet, may have grown since, or was otherwise; raises RunError."""
+    if not _attributed(run, overlay_of(read_manifest(run))):
+        attribute_run(run, workers)
+
+
+def given_of(
+    run: Path,
+    republish: Republish = AS_CLIENTS_DO,
+    shown: Shown = NOTHING_MORE,
+    privacy: Privacy = BY_DEFAULT,
+) -> Given:
     """Return what the analysis of an attributed run is told; raises RunError, ImportError.
 
     republish: seconds by what is published; names that the overlay does not know are passed over.
@@ -158,7 +192,7 @@ def given_of(run: Path, republish: Republish = AS_CLIENTS_DO, shown: Shown = NOT
     reading = overlay.reading
     zone = Zone.parse(manifest.zone, manifest.id_bits)
     return Given(
-        version_name=overlay.version_name,
+        version_name=partial(_version_name, manifest.overlay),
         analysed_by=__version__,
         canaries=canaries_of(run),
         republish_s={name: republish.get(name, seconds) for name, seconds in reading.republish_s.items()},
@@ -167,7 +201,15 @@ def given_of(run: Path, republish: Republish = AS_CLIENTS_DO, shown: Shown = NOT
         caveats=reading.caveats,
         words={} if shown.wordlist is None else read_words(shown.wordlist, overlay, zone),
         names=shown.names,
+        least_people=privacy.least_people,
+        pseudonym_key=privacy.key,
+        places=privacy.places,
     )
+
+
+def _version_name(overlay: str, version: int) -> str:
+    """Name a version; by the overlay's name, since an overlay itself is no small thing to send to another process."""
+    return overlays.load(overlay).version_name(version)
 
 
 def canaries_of(run: Path) -> Canaries | None:
@@ -184,7 +226,8 @@ def canaries_of(run: Path) -> Canaries | None:
         MissCause(one.what, one.cause, one.count, one.share, one.of_all, one.meaning, one.by_client)
         for one in found.causes
     )
-    return Canaries(found.lookups, found.excluded, capture, observed, inferred, causes)
+    function = f"{compare.__module__}.{compare.__qualname__}"
+    return Canaries(found.lookups, found.excluded, capture, observed, inferred, causes, function)
 
 
 def _attributed(run: Path, overlay: Overlay) -> bool:

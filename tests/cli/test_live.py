@@ -18,7 +18,7 @@ from montra.validation.canaries import canary_truth
 from montra.validation.compare import compare
 from montra.validation.wilson import Proportion
 from montra.window import shipped
-from montra.window.analyze import analyze_run
+from montra.window.analyze import analyze_runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -91,9 +91,9 @@ def test_canaries_and_instruments_agree_with_the_lab(tmp_path: Path) -> None:
     assert (told["seed"], told["clients"]["libtorrent"][:2]) == (1, "2.")
     assert told["command"].startswith("montra validate live")
 
-    analysis = analyze_run(run)
-    assert analysis.canaries is not None
-    assert analysis.canaries.lookups >= 100
+    (analysis,) = analyze_runs([run])
+    assert analysis.trust.canaries is not None
+    assert analysis.trust.canaries.lookups >= 100
     truth = canary_truth(run)
     assert truth is not None
     by_canaries = compare(run, truth, since_ns=since_ns)

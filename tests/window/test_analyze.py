@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,13 @@ import pytest
 
 from montra import __version__
 from montra.window import analyze
-from montra.window.analyze import analyze_run, attribute_run, report_runs
+from montra.window.analyze import (
+    Privacy,
+    analyze_runs,
+    attribute_if_needed,
+    attribute_run,
+    given_of,
+)
 from zone_store.attribution import RULE, attribute, write_lookups
 from zone_store.captures import Attachment, Captures, Kind
 from zone_store.run.folder import LookupsMade, Manifest
@@ -72,7 +79,7 @@ def test_a_merged_run_knows_the_addresses_of_all_its_sources(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("other", [{"rule": RULE - 1}, {"span_ns": 1}, {"refresh_bits": 95}])
-def test_a_report_makes_lookups_anew_that_were_made_otherwise(
+def test_lookups_that_were_made_otherwise_are_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, int]
 ) -> None:
     run = make_run(tmp_path / "run", OWN)
@@ -83,25 +90,25 @@ def test_a_report_makes_lookups_anew_that_were_made_otherwise(
         return attribute_run(folder, workers)
 
     monkeypatch.setattr(analyze, "attribute_run", counted)
-    report_runs([run])
+    attribute_if_needed(run)
     assert made == [run]  # none yet
-    report_runs([run])
+    attribute_if_needed(run)
     assert made == [run]  # made the same way
     with RunReader(run) as reader:
         same = {"rule": RULE, "span_ns": 60 * 10**9, "refresh_bits": 96}
         write_lookups(run, attribute(reader, span_ns=60 * 10**9, refresh_bits=96), LookupsMade(**same | other))
-    report_runs([run])
+    attribute_if_needed(run)
     assert made == [run, run]
     with RunReader(run) as reader:
         assert reader.lookups_made() == LookupsMade(**same, rows=2)
     (run / "lookups.lmdb" / "data.mdb").write_bytes(b"")
-    report_runs([run])
+    attribute_if_needed(run)
     assert made == [run, run, run]
 
 
 def test_the_summary_names_the_version_that_analysed(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", OWN)
-    analyze_run(run)
+    analyze_runs([run])
     summary = json.loads((run / "analysis" / "analysis.json").read_text())
     assert (summary["run"]["montra_version"], summary["analysed_by"]) == ("0.0.1", __version__)
 
@@ -112,3 +119,17 @@ def test_any_number_of_workers_can_be_asked_for(tmp_path: Path) -> None:
     stored = (run / "lookups.lmdb" / "data.mdb").read_bytes()
     assert attribute_run(run, workers=2) == alone
     assert (run / "lookups.lmdb" / "data.mdb").read_bytes() == stored
+
+
+def test_what_an_analysis_is_told_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", OWN)
+    attribute_run(run)
+    given = given_of(run, privacy=Privacy(7, tmp_path / "key", (tmp_path / "places.mmdb",)))
+    sent = pickle.dumps(given)
+    assert len(sent) < 10_000
+    assert pickle.loads(sent).version_name(0x4C540210) == "libtorrent 2.1.0"
+    assert (given.least_people, given.pseudonym_key, given.places) == (
+        7,
+        tmp_path / "key",
+        (tmp_path / "places.mmdb",),
+    )

@@ -12,6 +12,7 @@ VERBS = {
     "confidence": "Are attribution's confidences what they say? A reliability table and plot.",
     "density": "Thin fleets: capture, accuracy and disturbance against the share of targets monitored.",
     "disruption": "What monitors do to each real client, by reply policy, beside a network without monitors.",
+    "estimators": "Intervals of the analysis: do they hold the truth in synthetic networks of which all is known?",
     "kad-disruption": "What monitors do to stores and searches of real amuled: none, silent, and answering once.",
     "lab": "Capture and destinations in a private network of libtorrent nodes on loopback.",
     "live": "Instrumented sources and destinations in the network that a running window watches.",
