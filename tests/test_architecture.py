@@ -32,6 +32,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "zone_store",
     ),
     "montra.validation": ("montra.validation", "analysis", "montra.lab", "montra.datagrams", "zone_store"),
+    "montra.validation.estimators": ("montra.validation", "analysis", "crawler.completeness", "zone_store"),
     "montra.lab": ("montra.lab", "montra.overlays", "montra.datagrams", "zone_store"),
     "montra.simulator": ("montra", "crawler", "zone_store", "analysis"),
     "montra.cli": ("montra", "crawler", "zone_store", "analysis"),

@@ -1,0 +1,1 @@
+"""Do the estimators of the analysis recover what is known? Synthetic runs with known truth, many times."""
