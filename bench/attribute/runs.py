@@ -41,11 +41,11 @@ class Stored:
 
 def store(folder: Path, shape: Shape) -> Stored:
     """Write a run of this shape into a new folder below `folder`."""
-    run = folder / f"run-{shape.rows}"
-    run.mkdir()
+    place = folder / f"run-{shape.rows}"
+    place.mkdir()
     begin = time.perf_counter()
-    truth = write(run, shape)
-    return Stored(run, truth, _size(run), time.perf_counter() - begin)
+    truth = write(place, shape)
+    return Stored(place, truth, size_of(place), time.perf_counter() - begin)
 
 
 def measure(system: str, stored: Stored, workers: int, duckdb_mib: int, problems: list[str]) -> dict[str, Any]:
@@ -54,12 +54,12 @@ def measure(system: str, stored: Stored, workers: int, duckdb_mib: int, problems
         temporary = stored.folder.with_name("duckdb")
         temporary.mkdir()
         try:
-            found = _run("by_duckdb", stored.folder, temporary, workers, duckdb_mib)
+            found = run("bench.attribute.by_duckdb", stored.folder, temporary, workers, duckdb_mib)
         finally:
             shutil.rmtree(temporary)
     else:
-        found = _run("by_montra", stored.folder, workers if system == ALL else 1)
-        found[DISK] = _size(stored.folder / "lookups.lmdb")
+        found = run("bench.attribute.by_montra", stored.folder, workers if system == ALL else 1)
+        found[DISK] = size_of(stored.folder / "lookups.lmdb")
         shutil.rmtree(stored.folder / "lookups.lmdb")
     wanted = stored.truth.lookups.as_dict()
     got = {name: found[name] for name in wanted}
@@ -68,8 +68,9 @@ def measure(system: str, stored: Stored, workers: int, duckdb_mib: int, problems
     return {**found, RATE: stored.truth.captures / found[WALL], RATE_CPU: stored.truth.captures / found[CPU]}
 
 
-def _run(module: str, *arguments: object) -> dict[str, Any]:
-    command = [sys.executable, "-m", f"bench.attribute.{module}", *map(str, arguments)]
+def run(module: str, *arguments: object) -> dict[str, Any]:
+    """Run a module in a fresh process and return the JSON that it prints, with what `Watch` saw; raises BenchError."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=_ROOT) as process:
         watch = Watch(process.pid)
         try:
@@ -79,10 +80,11 @@ def _run(module: str, *arguments: object) -> dict[str, Any]:
             process.terminate()
             raise
     if process.returncode:
-        raise BenchError(f"{module} failed: {(errors.strip().splitlines() or ['no word'])[-1]}")
+        raise BenchError(f"{module.rpartition('.')[2]} failed: {(errors.strip().splitlines() or ['no word'])[-1]}")
     found: dict[str, Any] = json.loads(answer)
     return {**found, **watch.figures}
 
 
-def _size(folder: Path) -> int:
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
