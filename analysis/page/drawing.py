@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from analysis.page.parts import fit
 from analysis.page.style import inline, pdf, svg
 from analysis.table import Table
 
@@ -27,5 +28,11 @@ class Drawing:
 
 
 def drawing(name: str, title: str, caption: str, figure: Figure, data: Table) -> Drawing:
-    """Return a figure that was drawn within `style.axes`; call it there."""
-    return Drawing(name, title, caption, svg(figure), pdf(figure), data)
+    """Return a figure that was drawn within `style.axes`; call it there.
+
+    Labels too long for their axis get more lines.
+    """
+    fit(figure)
+    document = svg(figure)
+    figure.set_layout_engine("none")  # as it is laid out now, which takes long
+    return Drawing(name, title, caption, document, pdf(figure), data)

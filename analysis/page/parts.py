@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import UTC, datetime
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.load import NANOS, Run
 from analysis.page.style import plain_ticks
+
+_ABOVE = "above"
+_MARGIN = 6
+"""Points that a layout leaves beside a panel."""
 
 
 def log_log(ax: Axes) -> None:
@@ -21,9 +27,48 @@ def log_log(ax: Axes) -> None:
     plain_ticks(ax, "y")
 
 
-def legend_above(ax: Axes) -> None:
-    """Put the legend above the axes, where no line is."""
-    ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, borderaxespad=0.2, handlelength=1.4)
+def legend_above(ax: Axes, columns: int = 4) -> None:
+    """Put the legend above the axes, where no line is, in so many columns or, when all is drawn, as many as fit."""
+    legend = ax.legend(
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=columns, borderaxespad=0.2, handlelength=1.4
+    )
+    legend.set_label(_ABOVE)
+
+
+def fit(figure: Figure) -> None:
+    """Break labels that are longer than their axis, and give legends above axes no more columns than fit.
+
+    Call it within `style.axes`, when all is drawn.
+    """
+    for ax in figure.axes:
+        place = ax.get_subplotspec()
+        if place is None:
+            continue
+        rows, columns = place.get_gridspec().get_geometry()
+        left, below = ax.yaxis.get_tightbbox(), ax.xaxis.get_tightbbox()
+        wide = figure.bbox.width / columns - (left.width if left else 0) - _MARGIN
+        high = figure.bbox.height / rows - (below.height if below else 0) - _MARGIN
+        high -= _fit_legend(ax, wide)
+        ax.set_xlabel(_broken(ax.get_xlabel(), ax.xaxis.label.get_window_extent().width, wide))
+        ax.set_ylabel(_broken(ax.get_ylabel(), ax.yaxis.label.get_window_extent().height, high))
+
+
+def _fit_legend(ax: Axes, wide: float) -> float:
+    """Make a legend above axes no wider than that; returns its height."""
+    for columns in (3, 2, 1, 0):
+        legend = ax.get_legend()
+        if legend is None or legend.get_label() != _ABOVE:
+            return 0.0
+        extent = legend.get_window_extent()
+        if extent.width <= wide or not columns:
+            return float(extent.height)
+        legend_above(ax, columns)
+    return 0.0
+
+
+def _broken(label: str, long: float, room: float) -> str:
+    """Return a label that is so long in lines that are not longer than the room."""
+    return label if long <= room else textwrap.fill(label, max(8, int(len(label) * room / long)))
 
 
 class Clock:

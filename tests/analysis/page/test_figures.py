@@ -1,4 +1,4 @@
-"""Figures: which there are, that they repeat, and that they fit into a page."""
+"""Figures: one style for page and print, the same each time, and nothing in them that would break a page."""
 
 from __future__ import annotations
 
@@ -8,101 +8,42 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
-from analysis.analyze import OUT, examine
-from analysis.given import Given
-from analysis.page.figures import figures
-from analysis.page.style import number
-from analysis.result import Analysis
-from analysis.traffic.envelope import rate_envelope
+from analysis.page.drawing import drawing
+from analysis.page.files import write_figures
+from analysis.page.parts import fit, legend_above
+from analysis.page.style import COLUMN, SERIES, VARIABLES, axes, inline, is_wide, number, panels, svg
 
-from ..samples import GIVEN, make_run, sample
+from .pages import figure, table
 
 
-def analysed(folder: Path) -> Analysis:
-    return examine(folder, folder / OUT, GIVEN)
+def test_a_figure_is_as_wide_as_a_column_of_a_paper() -> None:
+    one = figure("rates")
+    assert f'width="{72 * COLUMN:g}pt"' in one.document
+    assert not is_wide(one.document)
+    assert is_wide(figure("wide", wide=True).document)
+    assert one.paper.startswith(b"%PDF")
 
 
-def test_figures_of_the_sample(sample_run: Path) -> None:
-    drawn = figures(analysed(sample_run))
-    assert [figure.name for figure in drawn] == [
-        "rates",
-        "key_rates",
-        "targets",
-        "crawls",
-        "copies",
-        "ranks",
-        "load",
-        "clients",
-    ]
-    for figure in drawn:
-        assert ET.fromstring(figure.document).tag == "{http://www.w3.org/2000/svg}svg"
-        assert figure.caption.endswith(".")
-        assert "<metadata" not in figure.document
+def test_the_same_figure_gives_the_same_bytes() -> None:
+    first, second = figure("rates"), figure("rates")
+    assert first.document == second.document
+    assert first.paper == second.paper
 
 
-def test_figures_are_the_same_each_time(sample_run: Path) -> None:
-    first, second = (figures(analysed(sample_run)) for _ in range(2))
-    assert first == second
+def test_figures_are_written_for_latex_with_their_data(tmp_path: Path) -> None:
+    (tmp_path / "old.svg").write_text("of an earlier page")
+    write_figures(tmp_path, [figure("rates"), figure("x")])
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["rates.csv", "rates.pdf", "rates.svg", "x.csv", "x.pdf", "x.svg"]
+    assert (tmp_path / "rates.csv").read_text().splitlines()[0] == "time,rate"
 
 
-def test_axes_say_units_and_names_of_clients_are_escaped_text(sample_run: Path) -> None:
-    by_name = {figure.name: figure.document for figure in figures(analysed(sample_run))}
-    assert "minutes since 2026-11-21 15:00:00 UTC" in by_name["rates"]
-    assert "lookups of the key a minute, at least" in by_name["key_rates"]
-    assert "% of listed nodes" in by_name["crawls"]
-    assert "sampling interval" in by_name["crawls"]
-    assert "completeness, upper bound" in by_name["crawls"]
-    assert "95 %" not in by_name["crawls"]
-    assert "% of summed rates" in by_name["load"]
-    assert "% of nodes, least loaded first" in by_name["load"]
-    assert "&lt;img src=x" in by_name["clients"]
-    assert "$\\frac$" in by_name["clients"]
-    assert "<img" not in by_name["clients"]
-
-
-def test_an_empty_run_has_no_figures(empty_run: Path) -> None:
-    analysis = examine(empty_run, empty_run / OUT, Given())
-    assert figures(analysis) == []
-    assert rate_envelope([analysis, analysis]) is None
-
-
-def test_the_envelope_spans_runs(sample_run: Path, empty_run: Path) -> None:
-    both = [analysed(sample_run), analysed(sample_run), analysed(empty_run)]
-    figure = rate_envelope(both)
-    assert figure is not None
-    assert "of 2 runs" in figure.caption
-    assert "Share of keys seen" in figure.caption
-
-
-def test_the_envelope_of_unequal_windows_begins_at_the_lowest_rate_of_the_shortest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawn: list[list[float]] = []
-    real = Axes.fill_between
-
-    def spy(ax: Axes, x: NDArray[np.float64], *rest: object, **more: object) -> object:
-        drawn.append(x.tolist())
-        return real(ax, x, *rest, **more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Axes, "fill_between", spy)
-    long, short = sample(), sample()
-    long.minutes = 60
-    short.losses = long.losses = []
-    folders = [make_run(tmp_path / name, contents) for name, contents in (("long", long), ("short", short))]
-    assert rate_envelope([analysed(folder) for folder in folders]) is not None
-    # Keys with 1 and 4 lookups: in the long window 1/60 and 4/60 a minute, in the short one 0.1 and 0.4.
-    assert drawn == [[pytest.approx(0.1), pytest.approx(0.4)]]
-
-
-def test_an_inlined_figure_has_its_own_ids_and_the_pages_colours(sample_run: Path) -> None:
-    figure = figures(analysed(sample_run))[0]
-    element = figure.element("run7")
+def test_an_inlined_figure_has_its_own_ids_and_the_pages_colours() -> None:
+    element = figure("rates").element("run7")
     root = ET.fromstring(element)
     assert root.attrib["role"] == "img"
-    assert root.attrib["aria-label"] == "Lookups over time"
+    assert root.attrib["aria-label"] == "How rates go"
     assert "width" not in root.attrib
     assert "viewBox" in root.attrib
     ids = [node.attrib["id"] for node in root.iter() if "id" in node.attrib]
@@ -112,8 +53,69 @@ def test_an_inlined_figure_has_its_own_ids_and_the_pages_colours(sample_run: Pat
     assert links
     assert set(links) <= set(ids)
     assert "var(--ink)" in element
-    assert "var(--s1)" in element
+    assert "var(--s4)" in element
     assert not re.search(r"(fill|stroke): #(?!000000)", element)
+    assert inline(figure("rates").document, "run7-rates", "How rates go") == element
+
+
+def test_each_colour_of_a_series_is_a_variable_of_its_own() -> None:
+    assert [VARIABLES[colour] for colour in SERIES] == ["s1", "s2", "s3", "s4"]
+    assert len(set(VARIABLES.values())) == len(VARIABLES)
+
+
+def test_names_of_strangers_in_a_figure_are_escaped_text() -> None:
+    with axes("hostile") as (drawn, ax):
+        ax.plot([1, 2], [1, 2], label='<img src=x onerror="alert(1)">$\\frac$')
+        legend_above(ax)
+        document = drawing("hostile", "t", "c", drawn, table()).document
+    assert "&lt;img src=x" in document
+    assert "$\\frac$" in document
+    assert "<img" not in document
+
+
+def test_a_label_longer_than_its_axis_gets_more_lines() -> None:
+    with axes("long") as (drawn, ax):
+        ax.plot([1, 2], [1, 2])
+        label = "share of the keys of unknown sort, at most so many of them"
+        ax.set(xlabel="short", ylabel=label)
+        document = drawing("long", "t", "c", drawn, table()).document
+    texts = re.findall(r"<text[^>]*>([^<]+)</text>", document)
+    assert "short" in texts
+    assert label not in texts
+    assert label.startswith(next(text for text in texts if text.startswith("share of the keys")))
+
+
+@pytest.mark.parametrize(
+    ("labels", "columns"), [(("a", "b", "c"), 3), (("a long label of a line, of many words",) * 3, 1)]
+)
+def test_a_legend_has_as_many_columns_as_there_is_room_for(labels: tuple[str, ...], columns: int) -> None:
+    with axes("legend") as (drawn, ax):
+        for i, label in enumerate(labels):
+            ax.plot([0, 1], [i, i], label=label)
+        legend_above(ax)
+        fit(drawn)
+        drawn.draw_without_rendering()
+        lefts = {round(text.get_window_extent().x0) for text in ax.get_legend().get_texts()}
+    assert len(lefts) == columns
+
+
+def test_a_legend_beside_long_names_stays_within_the_figure() -> None:
+    with axes("beside") as (drawn, ax):
+        ax.set_yticks([0, 1], ["3c/8, 22 Nov 09:00", "a4/8, 22 Nov 09:00"])
+        for label in ("rising", "new", "dying", "gone"):
+            ax.barh([0, 1], [1, 2], label=label)
+        legend_above(ax)
+        fit(drawn)
+        drawn.draw_without_rendering()
+        assert ax.get_legend().get_window_extent().x1 <= drawn.bbox.x1
+
+
+def test_panels_share_a_figure() -> None:
+    with panels("four", 2, 2, height=1.8, width=2.05) as (drawn, grid):
+        assert [len(row) for row in grid] == [2, 2]
+        for ax in np.ravel(np.array(grid, object)):
+            ax.plot([0, 1], [0, 1])
+        assert svg(drawn).count('id="axes_') == 4
 
 
 @pytest.mark.parametrize(
