@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from analysis.engine.concentration import effective_keys
 from analysis.engine.database import MEMORY, Database
 from analysis.engine.keys import INFO_HASH, UNKNOWN, make_keys
 from analysis.engine.partition import partition
@@ -54,7 +55,7 @@ def opened(folder: Path, out: Path, given: Given, threads: int | None = None, me
             yield Source(
                 run=run,
                 given=given,
-                capture=None if measured is None else measured.of_users(_effective_keys(db)),
+                capture=None if measured is None else measured.of_users(effective_keys(db)),
                 validation=validation,
                 lookups_made=made,
                 db=db,
@@ -62,12 +63,6 @@ def opened(folder: Path, out: Path, given: Given, threads: int | None = None, me
                 folder=folder,
                 out=out,
             )
-
-
-def _effective_keys(db: Database) -> float:
-    """Return how many keys, equally popular, would be as few as those of the run are (inverse Simpson index)."""
-    ((lookups, squares),) = db.rows("SELECT sum(lookups), sum(lookups::HUGEINT * lookups) FROM keys")
-    return float(lookups) ** 2 / float(squares) if squares else 0.0
 
 
 @contextmanager

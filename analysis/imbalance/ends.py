@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.engine.concentration import effective_keys
 from analysis.engine.database import Database, ids
 from analysis.imbalance.asked import ASKS, SCALE, SURE, SURE_ONE
 from analysis.imbalance.estimates import Estimate, Z
@@ -74,7 +75,15 @@ def ends_of(db: Database, run: Run, nodes: Watched) -> Ends:
         judged=judged,
         departed=departed,
         elsewhere=elsewhere,
-        share=share_elsewhere(judged, elsewhere, sure - sure_off, sure_off, sums["deviation"] / SCALE, nodes.blind),
+        share=share_elsewhere(
+            judged,
+            elsewhere,
+            sure - sure_off,
+            sure_off,
+            sums["deviation"] / SCALE,
+            nodes.blind,
+            effective_keys(db),
+        ),
         confidence=sure / judged if judged else math.nan,
         sampled=int(ranks.sum()),
         ranks=ranks,
@@ -89,22 +98,25 @@ def share_elsewhere(
     sure_elsewhere: float,
     deviations: NDArray[np.float64],
     blind: float,
+    effective: float,
 ) -> Estimate:
     """Return the share of captured lookups that did not end at the nearest node known, with its 95 % interval.
 
     A lookup inferred to have ended at the nearest node did so with its confidence p, so 1 - p of it ended elsewhere. Of
     one inferred to have ended elsewhere at least p did; of the rest it is not known. Nor is it known of nodes without a
     monitor, which are in no confidence: of all lookups, as many may have ended at one as is the share of node time
-    without (`blind`). The value takes half of both. The interval adds 1.96 standard deviations to what is least and
-    most, as if all lookups that ended at one node were right or wrong together. It stands on confidences that are right
-    on average. sure_nearest, sure_elsewhere: sums of p; deviations float64[n]: for each node, of sqrt(p (1 - p)).
+    without (`blind`), or more where one of the popular keys is at such a node, which is chance over `effective` keys.
+    The value takes half of both. The interval adds 1.96 standard deviations to what is least and most, as if all
+    lookups that ended at one node were right or wrong together. It stands on confidences that are right on average.
+    sure_nearest, sure_elsewhere: sums of p; deviations float64[n]: for each node, of sqrt(p (1 - p)).
     """
     if not judged:
         return Estimate(math.nan)
     of_nearest = (judged - elsewhere) - sure_nearest
     least, most = (of_nearest + sure_elsewhere) / judged, (of_nearest + elsewhere) / judged + blind
     error = Z * math.sqrt(float((deviations**2).sum())) / judged
-    return Estimate((least + most) / 2, max(0.0, least - error), min(1.0, most + error))
+    hidden = Z * math.sqrt(blind * (1 - blind) / max(effective, 1.0))
+    return Estimate((least + most) / 2, max(0.0, least - error), min(1.0, most + math.hypot(error, hidden)))
 
 
 def _how_far(

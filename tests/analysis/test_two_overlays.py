@@ -38,6 +38,7 @@ def test_runs_of_both_overlays_have_the_same_chapters(both: Both) -> None:
     found = [headings(article) for article in articles(both.page)]
     assert found[0] == found[1]
     assert found[0] == [
+        "All chapters of this run",  # folded
         "How far to trust this",
         "Traffic",
         "Popularity of keys",

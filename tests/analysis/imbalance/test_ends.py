@@ -78,6 +78,21 @@ def test_nothing_ended_anywhere() -> None:
     assert math.isnan(ends.bits[0])
 
 
+def test_the_share_is_held_where_the_nodes_of_popular_keys_may_have_no_monitor() -> None:
+    """Truth: every lookup for a key whose nearest node, one in thirty, has no monitor; keys unequal as Zipf's."""
+
+    def trial(seed: int) -> Iterator[tuple[str, Estimate, float]]:
+        rng = np.random.default_rng(seed)
+        lookups = rng.poisson(200 / np.arange(1, 200) ** 0.8)
+        hidden = rng.random(len(lookups)) < 1 / 30
+        total = int(lookups.sum())
+        effective = total**2 / float((lookups**2).sum())
+        found = share_elsewhere(total, 0, float(total), 0.0, np.zeros(60), blind=1 / 30, effective=effective)
+        yield "share", found, float(lookups[hidden].sum() / total)
+
+    assert hits(trial)["share"] >= LEAST_HITS
+
+
 def test_the_share_that_ended_elsewhere_is_held() -> None:
     """Truth: where each of 3,000 lookups ended, given confidences that are right on average, at 60 nodes."""
 
@@ -92,7 +107,7 @@ def test_the_share_that_ended_elsewhere_is_held() -> None:
         deviations = np.bincount(node, np.sqrt(confidence * (1 - confidence)), 60)
         sure = confidence[inferred_elsewhere].sum()
         found = share_elsewhere(
-            3000, int(inferred_elsewhere.sum()), confidence.sum() - sure, sure, deviations, blind=0.0
+            3000, int(inferred_elsewhere.sum()), confidence.sum() - sure, sure, deviations, blind=0.0, effective=500.0
         )
         yield "share", found, float(elsewhere.mean())
 

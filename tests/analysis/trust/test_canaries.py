@@ -72,7 +72,7 @@ def test_the_page_opens_with_it(sample_run: Path) -> None:
     assert opening in text
     assert text.index(opening) < text.index("A window is judged by")
     assert "named the right destination of 99.2 % (98.6 to 99.6 %)" in text
-    assert "captured 1,421 1,440 98.7 % (97.9 to 99.2 %)" in text
+    assert "captured 98.7 % (97.9 to 99.2 %) 1,440" in text
     assert "Of 1,443 made, these cannot be judged and are left out: reached nobody 3. Corrected rates" in text
     assert "its monitor was not seen" in text
 
