@@ -123,7 +123,7 @@ def test_a_window_of_two_workers_looks_like_one(network: Network, tmp_path: Path
     assert value["captures"] > 50
     assert value["targets"] >= 24
     run = Path(value["run"])
-    assert accepted(run)["lookups"] > 10
+    assert accepted(run)["quantities"]["traffic.lookups"]["value"] > 10
     manifest = read_manifest(run)
     assert manifest.parameters["processes"] == {"workers": 2}
     assert losses(run, "partly_running") == []
