@@ -18,6 +18,9 @@ from analysis.popularity.pairs import Pair
 FALSE = 0.05
 """Share of false ones among the changes told."""
 
+_OUTSIDE = 0.03
+"""Chance that bounds may miss: less than is promised, as clumps are known on average only."""
+
 LEAST_CHANGE = 1.5
 """Factor below which a change is none worth telling, however sure."""
 
@@ -32,9 +35,9 @@ class Changes:
     """What became of each key of a pair, in its order.
 
     ratio, low, high float64[n]: clumps in the second window to those in the first, against an unchanged key, with its
-    95 % interval (somewhat wider, as clumps are known on average only; high is infinite for a key that was not there
-    before); q: least share of false discoveries at which the change is told; kind: NEW, RISING, DYING, GONE or STEADY,
-    which is that no change is told.
+    95 % interval (somewhat wider, as clumps are known on average only, and wider for changes told, which were chosen;
+    high is infinite for a key that was not there before); q: least share of false discoveries at which the change is
+    told; kind: NEW, RISING, DYING, GONE or STEADY, which is that no change is told.
     """
 
     ratio: Floats
@@ -62,10 +65,13 @@ def changes_of(pair: Pair) -> Changes:
     """Return what became of the keys of a pair; counts are taken in clumps, see `Pair`."""
     before = pair.share / (1 - pair.share)
     a, b = pair.second_sure + 0.5, pair.first_sure + 0.5
-    low, high = (_odds(betaincinv(a, b, at)) * before for at in (0.015, 0.985))
     q = false_discovery(_chance(pair.second_sure, pair.first_sure, 1 - pair.share))
     ratio = a / b * before
     told = (q <= FALSE) & (np.maximum(ratio, 1 / ratio) >= LEAST_CHANGE)
+    # Keys told were chosen for being extreme: their intervals are wider by how few of all they are (Benjamini and
+    # Yekutieli 2005, false coverage rate).
+    outside = _OUTSIDE * np.where(told, told.sum() / max(len(told), 1), 1.0)
+    low, high = (_odds(betaincinv(a, b, at)) * before for at in (outside / 2, 1 - outside / 2))
     up, down = told & (ratio > 1), told & (ratio < 1)
     kind = np.full(len(ratio), STEADY, object)
     kind[up], kind[down] = RISING, DYING
