@@ -187,6 +187,7 @@ class KadLab:
         nodes = self.population.nodes
         rng = random.Random(f"{self.settings.seed} contacts")
         self.nodes_dat.write_bytes(nodes_dat.write([contact(node) for node in nodes]))
+        programs.sweep_clocks()  # a killed lab may have left some
         environment = programs.clock(self.settings.rate)
         self._close_ports()
         for node in nodes:
@@ -258,5 +259,6 @@ def kad_lab(settings: KadLabSettings) -> Iterator[KadLab]:
             yield lab
         finally:
             stack.close()
+            programs.sweep_clocks()
             write_record(lab.folder, lab.record())
         shutil.rmtree(lab.folder / _HOMES, ignore_errors=True)

@@ -42,3 +42,11 @@ def test_usage_is_of_a_live_process_only() -> None:
     assert cpu_s(NO_PID) == 0
     assert unread(os.getpid()) >= 0
     assert unread(NO_PID) == 0
+
+
+def test_clocks_of_dead_processes_are_swept(tmp_path: Path) -> None:
+    dead = [f"faketime_shm_{NO_PID}", f"sem.faketime_sem_{NO_PID}"]
+    for name in (*dead, f"faketime_shm_{os.getpid()}", "faketime_shm_x", "y_1"):
+        (tmp_path / name).touch()
+    assert programs.sweep_clocks(tmp_path) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {f"faketime_shm_{os.getpid()}", "faketime_shm_x", "y_1"}
