@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from montra.lab.settings import LabError
 #: Program and the Debian package that brings it.
 _PROGRAMS = (("ip", "iproute2"), ("amuled", "amule-daemon"), ("amulecmd", "amule-utils"))
 _TIMEOUT_S = 10
+#: amuled 2.3.3 counts milliseconds since the epoch in 32 bits (`GetTickCount.cpp:GetTickCountFullRes`).
+_TICKS_S = 2**32 / 1000
+_DAY_S = 86_400
 
 
 def missing(settings: KadLabSettings) -> list[str]:
@@ -41,18 +45,24 @@ def releases() -> dict[str, str]:
     return {"amuled": f"{said[0]} {said[1]}"}
 
 
-def clock(rate: float) -> dict[str, str]:
+def clock(rate: float, now_s: float | None = None) -> dict[str, str]:
     """Return the environment of a program whose clock runs `rate` times as fast; raises LabError without the library.
+
+    now_s: seconds since the epoch, None for now. In the day before amuled's 32-bit ticks start anew its clock is a day
+    slow: a time to search again after 1 to 7 hours that lies beyond that moment is taken for past, and it searches
+    every second (`PartFile.cpp:Process`, m_LastSearchTimeKad) until nodes no longer answer it.
 
     The library is the one for programs with threads. It would read its settings anew at each call without its cache,
     for half as much CPU again.
     """
-    if rate == 1:
+    now_s = time.time() if now_s is None else now_s
+    late = _TICKS_S - now_s % _TICKS_S < _DAY_S
+    if rate == 1 and not late:
         return {}
     library = _clock_library()
     if library is None:
         raise LabError("libfaketime is not installed: install faketime")
-    return {"LD_PRELOAD": str(library), "FAKETIME": f"+0 x{rate:g}"}
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"{f'-{_DAY_S}' if late else '+0'} x{rate:g}"}
 
 
 def sweep_clocks(memory: Path = Path("/dev/shm")) -> int:  # noqa: S108 - where libfaketime puts them

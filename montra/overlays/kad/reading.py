@@ -41,6 +41,13 @@ READING: Final = Reading(
             "monitor.",
         ),
         (
+            "Hours of too many searches",
+            "come every 49 days, 17 hours and 3 minutes, everywhere at once, last on 2026-11-21 at 21:25 UTC: then the "
+            "milliseconds of aMule before 3.0 start anew in 32 bits, and in up to seven hours before it a client that "
+            "downloads searches for sources every second, though a node answers it ten times a minute only. A window "
+            "of these hours counts too many searches of such clients and misses others.",
+        ),
+        (
             "Node lookups",
             "are the upkeep of routing tables, and searches that ask again. All are marked as maintenance, "
             "and are in no other number.",

@@ -12,6 +12,7 @@ from montra.lab.kad.usage import cpu_s, unread
 from montra.lab.settings import LabError
 
 NO_PID = 2**22 + 1
+NOON = 1_796_000_000.0
 
 
 def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,13 +29,24 @@ def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
         "libfaketime is not installed: install faketime",
     ]
     with pytest.raises(LabError, match="install faketime"):
-        programs.clock(2.0)
+        programs.clock(2.0, NOON)
 
 
 def test_a_clock_at_its_own_rate_needs_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_clock_library", lambda: Path("lib.so"))
-    assert programs.clock(1.0) == {}
-    assert programs.clock(7.5) == {"LD_PRELOAD": "lib.so", "FAKETIME": "+0 x7.5"}
+    assert programs.clock(1.0, NOON) == {}
+    assert programs.clock(7.5, NOON) == {"LD_PRELOAD": "lib.so", "FAKETIME": "+0 x7.5"}
+
+
+def test_clocks_stay_away_from_the_end_of_32_bit_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_clock_library", lambda: Path("lib.so"))
+    end = 418 * 2**32 / 1000  # 2026-11-21 21:25:29.728
+    for now_s in (end - 86_399, end - 1):
+        assert programs.clock(5.0, now_s)["FAKETIME"] == "-86400 x5"
+        assert programs.clock(1.0, now_s)["FAKETIME"] == "-86400 x1"
+    for now_s in (end - 86_401, end + 1):
+        assert programs.clock(5.0, now_s)["FAKETIME"] == "+0 x5"
+        assert programs.clock(1.0, now_s) == {}
 
 
 def test_usage_is_of_a_live_process_only() -> None:
