@@ -12,7 +12,7 @@ from analysis.network.over import over as over_network
 from analysis.popularity.over import OverPopularity
 from analysis.popularity.over import over as over_popularity
 from analysis.quantity import Quantity
-from analysis.result import Analysis, Chapter
+from analysis.result import Analysis, Findings
 from analysis.table import Table
 from analysis.traffic.over import OverTraffic
 from analysis.traffic.over import over as over_traffic
@@ -28,7 +28,7 @@ class Overview:
     network: OverNetwork | None
 
     @property
-    def chapters(self) -> dict[str, Chapter]:
+    def chapters(self) -> dict[str, Findings]:
         """The chapters that there are, by name."""
         names = ("traffic", "popularity", "imbalance", "network")
         return {name: chapter for name in names if (chapter := getattr(self, name)) is not None}

@@ -22,8 +22,8 @@ from zone_store.run.folder import LookupsMade
 CHAPTERS = ("traffic", "popularity", "imbalance", "network", "contents", "trust")
 
 
-class Chapter(Protocol):
-    """What all chapters of one run, and over runs, have in common."""
+class Findings(Protocol):
+    """What a chapter found, of one run or over several."""
 
     def quantities(self) -> list[Quantity]:
         """Return the numbers, names apart."""
@@ -52,7 +52,7 @@ class Analysis:
     trust: Trust
 
     @property
-    def chapters(self) -> dict[str, Chapter]:
+    def chapters(self) -> dict[str, Findings]:
         """The chapters by name, in the order of `CHAPTERS`."""
         return {name: getattr(self, name) for name in CHAPTERS}
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 LEAST_ZONES = 3
 """Of fewer zones no mean is stated."""
+_UPWARD = 2.0
+"""Times as far up as down: with 1, intervals of 4 of 1,000 synthetic zones held the true mean of the top 1 % share 84
+to 88 times of 100 and that of a Gini coefficient 93 to 95 times; with 2, both 95 to 99 times, of 3 to 20 zones."""
 
 GRID = 1 - np.append(np.geomspace(1, 1e-3, 100), 0.0)
 """Shares of nodes at which Lorenz curves are compared, closer where the load is."""
@@ -79,9 +82,10 @@ def mean_over_zones(values: Sequence[tuple[str, Estimate]]) -> Estimate:
     """Return the mean over zones of (zone, estimate), with its 95 % interval.
 
     It is that of all zones of an overlay, of which these are a sample: hashing makes zones alike but for chance. The
-    windows of one zone count as one. Student's t over zones tells that chance; what runs may err in alike does not show
-    between them, so each one's own distance to its bounds is taken as shared by all, and added in squares. NaN for
-    fewer than three zones.
+    windows of one zone count as one. Student's t over zones tells that chance, twice as far up as down: a zone with a
+    very popular key is far above the mean, and few zones seldom hold one (`_UPWARD`). What runs may err in alike does
+    not show between them, so each one's own distance to its bounds is taken as shared by all, and added in squares. NaN
+    for fewer than three zones.
     """
     by_zone: dict[str, list[float]] = {}
     below, above = [], []
@@ -95,7 +99,7 @@ def mean_over_zones(values: Sequence[tuple[str, Estimate]]) -> Estimate:
         return Estimate(math.nan)
     half = float(student.ppf(0.975, len(means) - 1) * means.std(ddof=1) / math.sqrt(len(means)))
     mean = float(means.mean())
-    return Estimate(mean, mean - math.hypot(half, np.mean(below)), mean + math.hypot(half, np.mean(above)))
+    return Estimate(mean, mean - math.hypot(half, np.mean(below)), mean + math.hypot(_UPWARD * half, np.mean(above)))
 
 
 def mean_of(overlay: str, name: str, rows: Sequence[Row]) -> Quantity:
@@ -111,8 +115,9 @@ def mean_of(overlay: str, name: str, rows: Sequence[Row]) -> Quantity:
         _INPUTS,
         found.low,
         found.high,
-        "Student's t over zones, of which those watched are a sample, and each run's own bounds as an error that all "
-        "share; windows of one zone count as one.",
+        "Student's t over zones, of which those watched are a sample, twice as far up as down since few zones seldom "
+        "hold a very popular key, and each run's own bounds as an error that all share; windows of one zone count as "
+        "one.",
         f"fewer than {LEAST_ZONES} zones" if math.isnan(found.value) else "",
     )
 

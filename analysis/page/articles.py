@@ -12,9 +12,9 @@ from analysis.network.clients import plain_name
 from analysis.network.figures import figures as network_figures
 from analysis.over import Overview
 from analysis.page.drawing import Drawing
-from analysis.page.sections import TITLES, Chapter, Results, Section, chapter_of, origin_of, title_of
+from analysis.page.sections import TITLES, Chapter, Section, chapter_of, origin_of, title_of
 from analysis.popularity.figures import figures as popularity_figures
-from analysis.result import Analysis
+from analysis.result import Analysis, Findings
 from analysis.traffic.figures import figures as traffic_figures
 from analysis.trust.figures import figures as trust_figures
 
@@ -29,7 +29,7 @@ _DRAWN: dict[str, Callable[[Analysis], list[Drawing]]] = {
 _OVERALL = "all"
 
 
-class _Drawn(Results, Protocol):
+class _Drawn(Findings, Protocol):
     """A chapter over several runs."""
 
     def figures(self) -> list[Drawing]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any
 
 from analysis.page.drawing import Drawing
 from analysis.page.trace import Origin
 from analysis.privacy.suppress import suppress
 from analysis.quantity import Quantity
-from analysis.result import Analysis
-from analysis.table import Table
+from analysis.result import Analysis, Findings
 
 TITLES = {
     "trust": "How far to trust this",
@@ -26,16 +25,6 @@ TITLES = {
 """Chapters in reading order: one reads first whether to believe the rest."""
 
 
-class Results(Protocol):
-    """What a chapter found, of one run or over several."""
-
-    def quantities(self) -> list[Quantity]:
-        """Return the numbers."""
-
-    def tables(self) -> list[Table]:
-        """Return the tables."""
-
-
 @dataclass(frozen=True, slots=True)
 class Chapter:
     """One chapter on the page.
@@ -47,7 +36,7 @@ class Chapter:
     name: str
     title: str
     anchor: str
-    result: Results
+    result: Findings
     quantities: SimpleNamespace
     tables: SimpleNamespace
     drawings: SimpleNamespace
@@ -94,7 +83,7 @@ class Section:
 
 
 def chapter_of(
-    name: str, key: str, result: Results, drawings: Iterable[Drawing], least_people: int, title: str = ""
+    name: str, key: str, result: Findings, drawings: Iterable[Drawing], least_people: int, title: str = ""
 ) -> Chapter:
     """Return a chapter for the page; least_people: rows about fewer are left out of its tables, and of what is told
     of its figures.
