@@ -122,16 +122,22 @@ def realised(
     return _about(as_inferred.mean(axis=0), half, half)
 
 
-def rates(counts: NDArray[np.int64], exposure: NDArray[np.float64], doubt: Doubt, repeats: float = 1.0) -> Uneven:
+def rates(
+    counts: NDArray[np.int64],
+    exposure: NDArray[np.float64],
+    capture: CaptureRate | None,
+    doubt: Doubt,
+    repeats: float = 1.0,
+) -> Uneven:
     """Return how uneven the rates of these nodes are, chance taken out.
 
-    What was missed does not matter, as it makes all rates smaller alike. Assumed: counts are Poisson, but that their
-    variance is `repeats` times as large, as requesters ask again (see `asked.Asked`). The variation is by
-    factorial moments, without bias. Gini coefficient and top shares lie between two things that can be measured: those
-    of the counts, to which chance adds, and those of new counts of nodes that were put in order by other counts, which
-    falls short of the true order (cross-validation over tenths of the lookups). The interval is from the lower bound of
-    the one to the upper bound of the other, the value the mean of what the mixture of rates says. Destinations are
-    doubted as in `realised`.
+    What was missed makes all rates smaller, but not quite alike (`UNLIKE`), which widens the interval; without a
+    capture rate nothing is known of that. Assumed: counts are Poisson, but that their variance is `repeats` times as
+    large, as requesters ask again (see `asked.Asked`). The variation is by factorial moments, without bias. Gini
+    coefficient and top shares lie between two things that can be measured: those of the counts, to which chance adds,
+    and those of new counts of nodes that were put in order by other counts, which falls short of the true order
+    (cross-validation over tenths of the lookups). The interval is from the lower bound of the one to the upper bound of
+    the other, the value the mean of what the mixture of rates says. Destinations are doubted as in `realised`.
     """
     if len(counts) < LEAST_NODES or not counts.sum():
         return UNKNOWN
@@ -147,7 +153,7 @@ def rates(counts: NDArray[np.int64], exposure: NDArray[np.float64], doubt: Doubt
     by_others, by_counts = _in_order_of_others(whole, exposure, rng), measured(counts / exposure)
     error_low = np.std([_in_order_of_others(one, exposure, rng) for one in again[:_FEWEST_DRAWS]], axis=0)
     error_high = np.std([measured(one / exposure)[:3] for one in again], axis=0)
-    shift = _shift(counts, exposure, doubt, rng)
+    shift = np.hypot(_shift(counts, exposure, doubt, rng), _missed_unlike(counts, exposure, capture, rng))
     low = by_others - WIDE * error_low - shift[:3]
     high = by_counts[:3] + WIDE * error_high + shift[:3]
     value = np.clip(of_drawn.mean(axis=0)[:3], low, high)
@@ -168,6 +174,18 @@ def _shift(
     rows = np.array([measured(doubt.drawn(rng) / exposure) for _ in range(_FEWEST_DRAWS)])
     shifted: NDArray[np.float64] = _SHIFTS * np.abs(rows.mean(axis=0) - measured(counts / exposure)) + rows.std(axis=0)
     return shifted
+
+
+def _missed_unlike(
+    counts: NDArray[np.int64], exposure: NDArray[np.float64], capture: CaptureRate | None, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return how far the four measures move where nodes are missed unlike often, float64[4]; 0 if nothing is known."""
+    if capture is None:
+        return np.zeros(4)
+    missing = (1 - capture.share) * rng.gamma(UNLIKE, 1 / UNLIKE, (_FEWEST_DRAWS, len(counts)))
+    rows = [measured(counts / exposure / each) for each in np.clip(1 - missing, 0.01, 1.0)]
+    moved: NDArray[np.float64] = WIDE * np.std(rows, axis=0)
+    return moved
 
 
 def _about(values: NDArray[np.float64], below: NDArray[np.float64], above: NDArray[np.float64]) -> Uneven:

@@ -91,7 +91,7 @@ def node_load(
         left_out=nodes.left_out,
         unplaced=int(counted["n"].sum() - counts.sum()),
         realised=realised(counts, in_minutes, capture, doubt),
-        rates=rates(counts, in_minutes, doubt, repeats),
+        rates=rates(counts, in_minutes, capture, doubt, repeats),
         hashing=hashing,
         gaps=exactly(expected) if expected.sum() > 0 else UNKNOWN,
         curve=curve(counts / in_minutes),

@@ -82,9 +82,9 @@ class Balance:
     def share(self, of: str) -> tuple[float, float, float]:
         """Return `only_searched`, `only_published` or `both` as a share of all keys, with its bounds.
 
-        These are of all zones, of which one's keys are a sample (Wilson), widened by how the share would move had all
-        keys been published, or searched, more or less often together: a change of ln(rate) by d adds as many keys to
-        those that have any as have exactly one.
+        These are of all zones, of which one's keys are a sample (`share_bounds`), widened by how the share would move
+        had all keys been published, or searched, more or less often together: a change of ln(rate) by d adds as many
+        keys to those that have any as have exactly one.
         """
         share, once = getattr(self, of) / self.keys, self.once
         # (change of the keys in question, change of all keys) with publishes, and with searches.

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 from scipy.stats import binom, chi2, norm, t
 
 LEVEL = 0.965
@@ -86,16 +87,16 @@ def count_bounds(count: float, factor: float = 1.0, level: float = LEVEL) -> tup
     return low, factor * float(chi2.ppf(1 - tail, 2 * n + 2)) / 2
 
 
-def share_bounds(hits: float, trials: float, z: float = Z) -> tuple[float, float]:
-    """Return the bounds of a share (Wilson 1927); NaN for no trials."""
+def share_bounds(hits: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
+    """Return the exact bounds of a share (Clopper and Pearson 1934); NaN for no trials.
+
+    Not the shorter ones of Wilson: of a share so small that one hit is an exception, the one hit would not hold it.
+    """
     if trials <= 0:
         return math.nan, math.nan
-    share, spread = hits / trials, z * z / trials
-    middle = share + spread / 2
-    half = z * math.sqrt(max(0.0, share * (1 - share)) / trials + spread / trials / 4)
-    # Rounding must not put the bounds of none or all beside 0 and 1.
-    low = 0.0 if hits <= 0 else (middle - half) / (1 + spread)
-    return low, 1.0 if hits >= trials else (middle + half) / (1 + spread)
+    tail = (1 - level) / 2
+    low = 0.0 if hits <= 0 else float(betaincinv(hits, trials - hits + 1, tail))
+    return low, 1.0 if hits >= trials else float(betaincinv(hits + 1, trials - hits, 1 - tail))
 
 
 def widened(share: float, bounds: tuple[float, float], by: float) -> tuple[float, float]:

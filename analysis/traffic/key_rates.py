@@ -121,7 +121,7 @@ def told_sorts(found: Iterable[KeyRates], message: str) -> tuple[str, ...]:
 def share_at_least(rates: KeyRates, rate: float) -> tuple[float, float, float]:
     """Return the share of keys seen that have at least a rate a minute, and its bounds.
 
-    A zone's keys are a sample of the network's, drawn by hashing: the bounds are of the share in all zones (Wilson).
+    A zone's keys are a sample of the network's, drawn by hashing: the bounds are of the share in all zones.
     They are widened by how the share would move had all keys been asked for more or less often together, as in a burst.
     NaN in a window so short that one message makes this rate.
     """

@@ -66,9 +66,9 @@ class OverTraffic:
                 ("lookups", "contents"),
                 one.low,
                 one.high,
-                "Wilson's interval, keys being a sample of the network's."
+                "Exact binomial, keys being a sample of the network's."
                 if one.runs == 1
-                else "Variance between zones (Student's t), at least Wilson's interval; a zone's windows are one draw.",
+                else "Variance between zones (Student's t), at least exact binomial; a zone's windows are one draw.",
             )
             for one in self.compared
         ]

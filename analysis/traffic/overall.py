@@ -36,14 +36,15 @@ class Rate:
     def dispersion(self) -> float:
         """How many times the variance of the count is that of independent messages.
 
-        Of a compound Poisson process it is `repeats`, which may be too far apart for parts of a window to show.
+        Of a compound Poisson process it is `repeats`, which may be too far apart for parts of a window to show. Who
+        came in a burst asks again in other parts, so what these show of bursts is as many times too little.
         """
-        return self.unevenness + self.repeats - 1
+        return self.unevenness * self.repeats
 
     @property
     def excess(self) -> float:
         """The relative variance of the count that all keys share: what comes unevenly comes so for all of them."""
-        return (self.unevenness - 1) / self.count if self.count else 0.0
+        return (self.unevenness - 1) * self.repeats / self.count if self.count else 0.0
 
 
 _MOST_PAIRED = 4_000_000
@@ -63,7 +64,7 @@ def rate_of(series: Series, name: str, capture: CaptureRate | None, repeats: flo
     if minutes <= 0:
         return Rate(name, count, 1.0, repeats, NOT_TOLD, NOT_TOLD)
     uneven = unevenness(counts, series.running_s, series.width_s)
-    low, high = count_bounds(count, uneven + repeats - 1)
+    low, high = count_bounds(count, uneven * repeats)
     captured = (count / minutes, low / minutes, high / minutes)
     return Rate(name, count, uneven, repeats, captured, _corrected(captured, capture))
 

@@ -154,7 +154,7 @@ def _of_keys(rates: KeyRates) -> list[Quantity]:
                 inputs,
                 low,
                 high,
-                _BY_KEYS.format("Wilson's interval"),
+                _BY_KEYS.format("exact binomial"),
                 "the window is so short that one message makes this rate" if math.isnan(share) else "",
             )
         )
@@ -197,7 +197,7 @@ def _balance(balance: Balance, *, told: bool) -> list[Quantity]:
                 ("lookups", "contents"),
                 low,
                 high,
-                _BY_KEYS.format("Wilson's interval") + " A longer window, or one that misses less, finds fewer that "
+                _BY_KEYS.format("exact binomial") + " A longer window, or one that misses less, finds fewer that "
                 "were only published or only searched.",
             )
         )

@@ -115,10 +115,10 @@ def _expected(world: World) -> float:
     return heavy * (sum(searched) / len(searched) if searched else 1.0)
 
 
-def searches(world: World, keys: Keys, people: Requesters, rng: np.random.Generator) -> tuple[Asked, float]:
+def searches(world: World, keys: Keys, people: Requesters, rng: np.random.Generator) -> tuple[Asked, Floats]:
     """Return users' lookups through the window; those whose first was before it go on as others do.
 
-    And the share of those wanted that were made: nobody asks for a key again at once.
+    And the share of those wanted that were made, of all keys alike float64[k]: nobody asks for a key again at once.
     """
     back_s = 8 * world.repeat_s
     steps = int((world.seconds + back_s) / _STEP_S) + 1
@@ -139,13 +139,15 @@ def searches(world: World, keys: Keys, people: Requesters, rng: np.random.Genera
         parts.append((later[again] + pause_s, asker[again], wanted[again]))
         again = np.arange(len(again))
     time_s, who, key = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _searched(world, time_s, who, key)
+    made, wanted = _searched(world, time_s, who, key)
+    return made, np.full(len(keys.rate), len(made.key) / max(1, len(wanted)))
 
 
-def exact_searches(world: World, keys: Keys, people: Requesters, rng: np.random.Generator) -> tuple[Asked, float]:
+def exact_searches(world: World, keys: Keys, people: Requesters, rng: np.random.Generator) -> tuple[Asked, Floats]:
     """Return the same where the number of lookups for each key is given by its rate, not only on average.
 
-    Where lookups tell, those of every other key are publishes.
+    Where lookups tell, those of every other key are publishes. The share made is each key's own: of one that many ask
+    for, more come from one requester at once.
     """
     count = np.round(keys.rate * world.seconds / 60).astype(np.int64)
     key = np.repeat(np.arange(len(count)), count)
@@ -153,11 +155,14 @@ def exact_searches(world: World, keys: Keys, people: Requesters, rng: np.random.
     pace = np.cumsum(_bursts(world, steps, rng))
     at = np.interp(rng.random(len(key)) * pace[-1], np.append(0.0, pace), np.arange(steps + 1) * _STEP_S)
     who = (rng.integers(0, len(people.weight), len(count))[key] + _place(key)) % len(people.weight)
-    return _searched(world, at, who, key)
+    made, wanted = _searched(world, at, who, key)
+    return made, np.bincount(made.key, minlength=len(count)) / np.maximum(np.bincount(wanted, minlength=len(count)), 1)
 
 
-def _searched(world: World, time_s: Floats, who: NDArray[np.int64], key: NDArray[np.int64]) -> tuple[Asked, float]:
-    """Return lookups of the window by time, and the share of those wanted that were made."""
+def _searched(
+    world: World, time_s: Floats, who: NDArray[np.int64], key: NDArray[np.int64]
+) -> tuple[Asked, NDArray[np.int64]]:
+    """Return lookups of the window by time, and the keys of all that were wanted, int64[n]."""
     order = np.lexsort((time_s, key, who))
     time_s, who, key = time_s[order], who[order], key[order]
     again = (who[1:] == who[:-1]) & (key[1:] == key[:-1]) & (np.diff(time_s) < _AT_ONCE_S)
@@ -167,7 +172,7 @@ def _searched(world: World, time_s: Floats, who: NDArray[np.int64], key: NDArray
     if world.overlay == "kad" and world.popularity:
         kinds[key[kept] % 2 == 0] = int(Kind.PUBLISH)
     made = Asked.joined([Asked(time_s[kept], who[kept], key[kept], kinds)])
-    return made, float(kept.sum() / max(1, inside.sum()))
+    return made, key[inside]
 
 
 def publishes(

@@ -131,8 +131,15 @@ def _looked_up(made: Sequence[Made]) -> float:
 
 
 def _effective(made: Sequence[Made]) -> float:
-    """Return the inverse of the chance that two lookups of the process are for one key."""
-    per_key = rate_of_keys(made[0])
+    """Return the inverse of the chance that two lookups of the process are for one key.
+
+    Where a law gives each key's number of lookups, and not its rate: two different ones of these.
+    """
+    one = made[0]
+    if one.world.popularity is not None:
+        counts = np.bincount(one.asked.key, minlength=len(one.keys.ids)).astype(np.float64)
+        return float(counts.sum() * (counts.sum() - 1) / (counts * (counts - 1)).sum())
+    per_key = rate_of_keys(one)
     return float(per_key.sum() ** 2 / (per_key**2).sum())
 
 

@@ -51,7 +51,7 @@ def rate(made: Made, message: str) -> float:
         return float(of_kind(made, message).sum()) / (60 * made.world.hours)
     tells = made.world.overlay == "kad"
     asks = message == "lookup" or (message == "search" and tells)
-    found = float(made.keys.rate.sum()) * made.pace if asks else 0.0
+    found = float((made.keys.rate * made.pace).sum()) if asks else 0.0
     return found + float(publish_rates(made).sum()) if message in ("lookup", "publish") else found
 
 

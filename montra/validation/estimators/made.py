@@ -23,6 +23,7 @@ from montra.validation.estimators.demand import (
     searches,
 )
 from montra.validation.estimators.hearing import Reached, captured, heard, reach, try_capture
+from montra.validation.estimators.laws import Floats
 from montra.validation.estimators.population import Population, populate
 from montra.validation.estimators.world import HOUR_S, World
 from montra.validation.wilson import wilson
@@ -44,7 +45,7 @@ class Made:
 
     asked: every lookup that was made in the window, heard or not; earlier: publishes in the interval before it;
     reached: by lookups of `asked`; heard bool[n]: a copy of it is in the run; sorted_keys bool[k]: of which the run
-    tells what they are; pace: share of the keys' rates at which they were asked for.
+    tells what they are; pace float64[k]: share of their rates at which keys were asked for.
     """
 
     folder: Path
@@ -58,7 +59,7 @@ class Made:
     reached: Reached
     heard: NDArray[np.bool_]
     sorted_keys: NDArray[np.bool_]
-    pace: float
+    pace: Floats
 
 
 def make(world: World, parent: Path, rng: np.random.Generator, keys: Keys | None = None) -> Made:

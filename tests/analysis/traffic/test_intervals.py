@@ -78,8 +78,9 @@ def test_bounds_of_counts_are_garwoods() -> None:
     assert (high - low) / (count_bounds(1000)[1] - count_bounds(1000)[0]) == pytest.approx(2, rel=0.02)
 
 
-def test_bounds_of_shares_are_wilsons() -> None:
-    assert share_bounds(5, 10, 1.959964) == (pytest.approx(0.236593, abs=1e-5), pytest.approx(0.763407, abs=1e-5))
+def test_bounds_of_shares_are_those_of_clopper_and_pearson() -> None:
+    assert share_bounds(5, 10, 0.95) == (pytest.approx(0.187086, abs=1e-5), pytest.approx(0.812914, abs=1e-5))
+    assert share_bounds(1, 1900, 0.95)[0] == pytest.approx(0.0253178 / 1900, rel=1e-3)  # -ln(0.975) of a Poisson number
     assert share_bounds(0, 10)[0] == 0.0
     assert share_bounds(10, 10)[1] == 1.0
     assert all(map(math.isnan, share_bounds(0, 0)))

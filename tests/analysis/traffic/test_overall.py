@@ -93,6 +93,22 @@ def test_repeats_of_a_requester_hours_apart_widen_the_bounds() -> None:
     assert held >= 93
 
 
+def test_bursts_that_come_again_with_those_who_ask_again_widen_the_bounds() -> None:
+    """One in so many asks again a quarter of an hour later: a burst is a burst of the second asks, too."""
+    rng = np.random.default_rng(5)
+    held = 0
+    for _ in range(TRIALS):
+        begins = bursty(rng, 20.0)
+        asks = rng.geometric(0.6, len(begins))
+        who = np.repeat(np.arange(len(begins)), asks)
+        again = np.arange(len(who)) - np.repeat(np.cumsum(asks) - asks, asks)
+        times = (np.repeat(begins, asks) + again * 900.0 * rng.normal(1, 0.05, len(who))) % (HOURS * 3600)
+        n = np.bincount(who)
+        rate = rate_of(series(times), "lookups", None, float((n * n).sum() / n.sum()))
+        held += rate.captured[1] <= 20 / 0.6 <= rate.captured[2]
+    assert held >= 93
+
+
 def test_repeats_are_of_a_requester_for_a_key() -> None:
     requester = np.array([1, 1, 1, 2, 2, 3])
     key = np.array([7, 7, 8, 7, 7, 9])
