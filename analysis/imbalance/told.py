@@ -60,9 +60,9 @@ def _of_nodes(load: NodeLoad, source: tuple[str, ...]) -> list[Quantity]:
             load.rates,
             "the rates of nodes, what their loads would be in a window without end,",
             made_by(rates),
-            inputs,
-            "Chance taken out, supposing that requesters come independently (Poisson), each with repeats; "
-            "destinations are doubted. Gini coefficient and shares: from "
+            (*inputs, *source),
+            "Chance taken out, supposing that requesters come independently (Poisson), each with repeats; nodes are "
+            "missed unlike often (by a third); destinations are doubted. Gini coefficient and shares: from "
             "the lower bound of cross-validation to the upper bound of the captured counts. Variation: from estimates "
             "of drawn counts.",
             "no lookups, or too few nodes",
