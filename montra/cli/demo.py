@@ -138,7 +138,7 @@ def demo(
         comparison = replace(comparison, run=played.run.name, truth=Path(comparison.truth).name)
         (played.run / VALIDATION).write_bytes(document(comparison))
         page = report_runs([played.run])
-    step(f"{attributed.lookups} lookups captured, of keys; report written")
+    step(f"{attributed.lookups} lookups for keys captured; report written")
     told = made(seed, played.clients)
     seconds = time.monotonic() - begin
 
