@@ -113,8 +113,8 @@ def mean_of(overlay: str, name: str, rows: Sequence[Row]) -> Quantity:
         f"Mean over the zones of {overlay.capitalize()}: {words}.",
         made_by(mean_over_zones),
         _INPUTS,
-        found.low,
-        found.high,
+        max(found.low, 0.0),  # all of these are between 0 and 1; NaN stays NaN
+        min(found.high, 1.0),
         "Student's t over zones, of which those watched are a sample, twice as far up as down since few zones seldom "
         "hold a very popular key, and each run's own bounds as an error that all share; windows of one zone count as "
         "one.",

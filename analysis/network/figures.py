@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import LogLocator
 
 from analysis.network.clients import askers_of
 from analysis.network.days import LEAST_S
@@ -82,8 +81,6 @@ def _stays(analysis: Analysis) -> Drawing | None:
             ax.plot(length / size, share, color=colour, label=label)
         ax.set(xscale="log", xlabel=f"length of a stay, {unit}", ylabel="% that last longer", ylim=(0, 102))
         plain_ticks(ax, "x")
-        marks = (1.0,) if length[-1] > 30 * length[0] else (1.0, 2.0, 5.0)
-        ax.xaxis.set_major_locator(LogLocator(subs=marks, numticks=8))
         legend_above(ax)
         return drawing(
             "stays",

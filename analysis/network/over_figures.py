@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator
 
 from analysis.network.churn import churn_of
 from analysis.page.drawing import Drawing, drawing
@@ -94,7 +93,6 @@ def _stays(over: OverNetwork) -> Drawing | None:
             )
         ax.set(xscale="log", xlabel="minutes", ylabel="% that last longer", ylim=(0, 102))
         plain_ticks(ax, "x")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
         legend_above(ax)
         return drawing(
             "stays_over",

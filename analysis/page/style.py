@@ -7,6 +7,7 @@ in a page each becomes a CSS variable, so that the page's theme colours the figu
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,10 +125,12 @@ def number(value: float) -> str:
 
 
 def plain_ticks(axis_of: Axes, which: str) -> None:
-    """Label an axis ("x" or "y") with plain numbers; on a log axis at powers of ten only."""
-    axis = axis_of.xaxis if which == "x" else axis_of.yaxis
+    """Label an axis ("x" or "y") with plain numbers; on a log axis at powers of ten, in a narrow range more often."""
+    axis, (low, high) = (axis_of.xaxis, axis_of.get_xlim()) if which == "x" else (axis_of.yaxis, axis_of.get_ylim())
     if axis.get_scale() == "log":
-        axis.set_major_locator(LogLocator(numticks=8))
+        powers = math.floor(math.log10(high)) - math.ceil(math.log10(low)) + 1
+        few = high <= 30 * low or powers < 2
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=8))
         axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 

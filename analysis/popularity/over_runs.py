@@ -120,7 +120,7 @@ def rank_figures(runs: Sequence[Run]) -> list[Drawing]:
             drawn.append(
                 drawing(
                     name,
-                    f"Popularity of keys by {measure} in all runs",
+                    f"Popularity of keys of {overlay.capitalize()} by {measure}",
                     f"Share of all {measure} of its run that the key of each rank has, one line for each run of "
                     f"{overlay.capitalize()}; a colour is a zone. Both axes are logarithmic.",
                     figure,
