@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+
+from analysis.binomial import exact_bounds
 
 _OUTSIDE = 0.03
 """Of what is promised to lie outside in 5 of 100 cases: a little less, as requesters are not wholly independent."""
@@ -25,7 +26,7 @@ class Shares:
 def shares_of(counts: Sequence[int], total: int, outside: float = _OUTSIDE) -> Shares:
     """Return the share of each count in `total` independent draws; outside: chance that bounds may miss.
 
-    Bounds are Clopper's and Pearson's (1934): never too narrow, whatever the share. IDs are spread evenly by hashing,
+    Bounds are Clopper's and Pearson's (`exact_bounds`). IDs are spread evenly by hashing,
     so that who is in a zone is such a sample of the network.
     """
     hits = np.asarray(counts, np.float64)
@@ -33,6 +34,4 @@ def shares_of(counts: Sequence[int], total: int, outside: float = _OUTSIDE) -> S
         unknown = np.full(len(hits), np.nan)
         return Shares(unknown, unknown.copy(), unknown.copy())
     hits = np.minimum(hits, total)
-    low = np.where(hits > 0, beta.ppf(outside / 2, np.maximum(hits, 1), total - hits + 1), 0.0)
-    high = np.where(hits < total, beta.ppf(1 - outside / 2, hits + 1, np.maximum(total - hits, 1)), 1.0)
-    return Shares(hits / total, low, high)
+    return Shares(hits / total, *exact_bounds(hits, total, outside))

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 from scipy.stats import binom, chi2, norm, t
+
+from analysis.binomial import exact_bounds
 
 LEVEL = 0.965
 """Of bounds where 95 % is promised: variances are estimated, and keys and requesters are never quite independent."""
@@ -94,9 +95,8 @@ def share_bounds(hits: float, trials: float, level: float = LEVEL) -> tuple[floa
     """
     if trials <= 0:
         return math.nan, math.nan
-    tail = (1 - level) / 2
-    low = 0.0 if hits <= 0 else float(betaincinv(hits, trials - hits + 1, tail))
-    return low, 1.0 if hits >= trials else float(betaincinv(hits + 1, trials - hits, 1 - tail))
+    low, high = exact_bounds(np.array([hits]), trials, 1 - level)
+    return float(low[0]), float(high[0])
 
 
 def widened(share: float, bounds: tuple[float, float], by: float) -> tuple[float, float]:
