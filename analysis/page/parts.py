@@ -19,14 +19,6 @@ _MARGIN = 6
 """Points that a layout leaves beside a panel."""
 
 
-def log_log(ax: Axes) -> None:
-    """Give axes of a CCDF of key rates: both logarithmic, with plain numbers."""
-    ax.set(xscale="log", yscale="log", xlabel="lookups of the key a minute, at least", ylabel="share of keys")
-    ax.set_ylim(top=1.3)
-    plain_ticks(ax, "x")
-    plain_ticks(ax, "y")
-
-
 def legend_above(ax: Axes, columns: int = 4) -> None:
     """Put the legend above the axes, where no line is, in so many columns or, when all is drawn, as many as fit."""
     legend = ax.legend(

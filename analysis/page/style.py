@@ -15,6 +15,7 @@ from html import escape
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -128,10 +129,17 @@ def plain_ticks(axis_of: Axes, which: str) -> None:
     """Label an axis ("x" or "y") with plain numbers; on a log axis at powers of ten, in a narrow range more often."""
     axis, (low, high) = (axis_of.xaxis, axis_of.get_xlim()) if which == "x" else (axis_of.yaxis, axis_of.get_ylim())
     if axis.get_scale() == "log":
-        powers = math.floor(math.log10(high)) - math.ceil(math.log10(low)) + 1
-        few = high <= 30 * low or powers < 2
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=8))
-        axis.set_minor_locator(NullLocator())
+        log_ticks(axis, low, high)
+    else:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Mark a logarithmic axis of this range at powers of ten, in plain numbers; a narrow range more often."""
+    powers = math.floor(math.log10(high)) - math.ceil(math.log10(low)) + 1
+    few = high <= 30 * low or powers < 2
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=8))
+    axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 

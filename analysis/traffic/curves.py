@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axes._secondary_axes import SecondaryAxis
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from analysis.page.parts import in_hours
-from analysis.page.style import SERIES, number, plain_ticks
+from analysis.page.style import SERIES, log_ticks, plain_ticks
 from analysis.traffic.key_rates import ALL
 from analysis.traffic.publishers import Publishers
 
@@ -43,15 +41,8 @@ def log_log(ax: Axes, label: str, share: str = "share of keys") -> None:
     """Give the axes of a CCDF of rates of keys: both logarithmic, with plain numbers."""
     ax.set(xscale="log", yscale="log", xlabel=label, ylabel=share)
     ax.set_ylim(top=1.3)
+    plain_ticks(ax, "x")
     plain_ticks(ax, "y")
-    mark(ax, *ax.get_xlim())
-
-
-def mark(ax: Axes | SecondaryAxis, low: float, high: float) -> None:
-    """Mark a logarithmic x axis of this range at powers of ten; a narrow range, which may hold none, more often."""
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 30 * low else (1.0, 2.0, 5.0), numticks=8))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
 def publishers_above(ax: Axes, found: Publishers, sort: str) -> str:
@@ -85,4 +76,4 @@ def nodes_above(ax: Axes, factor: float, label: str) -> None:
     above = ax.secondary_xaxis("top", functions=turned)
     above.set_xlabel(label)
     low, high = ax.get_xlim()
-    mark(above, low * factor, high * factor)
+    log_ticks(above.xaxis, low * factor, high * factor)
