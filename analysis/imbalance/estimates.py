@@ -112,8 +112,7 @@ def realised(
     shares = captured(capture, draws, rng)
     as_inferred, otherwise = np.empty((draws, 4)), np.empty((draws, 4))
     for draw in range(draws):
-        missing = (1 - shares[draw]) * rng.gamma(UNLIKE, 1 / UNLIKE, len(counts))
-        each = np.clip(1 - missing, 0.01, 1.0)
+        each = _captured_of_each(shares[draw], len(counts), rng)
         missed = rng.poisson(drawn_rates(fitted, draw, cell, rng) * exposure * (1 - each) / each)
         as_inferred[draw] = measured((counts + missed) / exposure)
         otherwise[draw] = measured((doubt.drawn(rng) + missed) / exposure) if doubt.any else as_inferred[draw]
@@ -182,10 +181,17 @@ def _missed_unlike(
     """Return how far the four measures move where nodes are missed unlike often, float64[4]; 0 if nothing is known."""
     if capture is None:
         return np.zeros(4)
-    missing = (1 - capture.share) * rng.gamma(UNLIKE, 1 / UNLIKE, (_FEWEST_DRAWS, len(counts)))
-    rows = [measured(counts / exposure / each) for each in np.clip(1 - missing, 0.01, 1.0)]
+    each = (_captured_of_each(capture.share, len(counts), rng) for _ in range(_FEWEST_DRAWS))
+    rows = [measured(counts / exposure / one) for one in each]
     moved: NDArray[np.float64] = WIDE * np.std(rows, axis=0)
     return moved
+
+
+def _captured_of_each(share: float, nodes: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a capture rate of each node, drawn as nodes are missed unlike often, float64[nodes]."""
+    missing = (1 - share) * rng.gamma(UNLIKE, 1 / UNLIKE, nodes)
+    each: NDArray[np.float64] = np.clip(1 - missing, 0.01, 1.0)
+    return each
 
 
 def _about(values: NDArray[np.float64], below: NDArray[np.float64], above: NDArray[np.float64]) -> Uneven:
